@@ -1,0 +1,24 @@
+
+/*
+ * Tokens and session cookies have a prefix by which they can be found, and
+ * masked, in any text: nginx itself writes whole request lines and, at debug
+ * level, every header to its error log (I5).
+ */
+
+#ifndef _NGX_ENROLL_REDACT_H_INCLUDED_
+#define _NGX_ENROLL_REDACT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * Overwrites with '*', in place, all base64url characters that follow each
+ * "enr_" or "ens_" (in any case: a mistyped token is most of a token) when
+ * there are eight of them or more. Returns how many it masked.
+ */
+ngx_uint_t ngx_enroll_redact(u_char *text, size_t len);
+
+
+#endif /* _NGX_ENROLL_REDACT_H_INCLUDED_ */

@@ -1,0 +1,135 @@
+
+/*
+ * Redis as the ledger sees it: operations go in, replies come out, and which
+ * server or connection served them is known below only. Everything here runs
+ * in a worker's event loop and never blocks.
+ *
+ * A worker has one ngx_enroll_redis_t for each distinct Redis configuration,
+ * created on first use.
+ */
+
+#ifndef _NGX_ENROLL_REDIS_H_INCLUDED_
+#define _NGX_ENROLL_REDIS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_enroll_resp.h"
+
+
+/*
+ * What the directives said. addrs are known where the address is an IP
+ * address or a unix socket, or was resolved when the configuration was read;
+ * otherwise naddrs is 0 and host is asked of the resolver at each connect.
+ */
+typedef struct {
+    ngx_str_t            address;        /* as configured, for messages */
+    ngx_addr_t          *addrs;
+    ngx_uint_t           naddrs;
+    ngx_str_t            host;
+    in_port_t            port;
+    ngx_resolver_t      *resolver;
+    ngx_msec_t           resolver_timeout;
+
+    ngx_str_t            user;           /* empty: the default user */
+    ngx_str_t            password;       /* empty: no AUTH */
+    ngx_uint_t           database;
+
+    ngx_ssl_t           *ssl;            /* NULL: no TLS */
+    ngx_str_t            ssl_name;       /* for SNI and verification */
+    ngx_flag_t           ssl_verify;
+
+    ngx_msec_t           timeout;        /* the time budget of one operation:
+                                            connecting, waiting, a repeat */
+    ngx_uint_t           queue;          /* operations that wait, at most */
+    ngx_uint_t           failures;       /* consecutive ones that open the
+                                            circuit */
+    ngx_msec_t           retry;          /* between two connection attempts
+                                            while the circuit is open */
+} ngx_enroll_redis_conf_t;
+
+
+typedef struct ngx_enroll_redis_s     ngx_enroll_redis_t;
+typedef struct ngx_enroll_redis_op_s  ngx_enroll_redis_op_t;
+
+/*
+ * The operation's end. Called exactly once, never from within
+ * ngx_enroll_redis_send(). rc is
+ *
+ *     NGX_OK        reply is Redis' reply; it may be of type ERROR
+ *     NGX_DECLINED  certainly not executed: never written, or the server
+ *                   said that it does not serve (LOADING, READONLY,
+ *                   MASTERDOWN, CLUSTERDOWN, TRYAGAIN, MOVED, ASK)
+ *     NGX_ERROR     written, and no reply: it may have been executed
+ *
+ * and op->failure says why in a word where rc is not NGX_OK. reply is in
+ * op->pool, which is destroyed when the handler returns.
+ */
+typedef void (*ngx_enroll_redis_handler_pt)(ngx_enroll_redis_op_t *op,
+    ngx_int_t rc, ngx_enroll_resp_t *reply);
+
+struct ngx_enroll_redis_op_s {
+    ngx_pool_t                   *pool;  /* the operation's own */
+    ngx_str_t                     command;
+    ngx_enroll_redis_handler_pt   handler;
+    void                         *data;
+    const char                   *failure;  /* "timeout", "circuit open" … */
+
+    /*
+     * It may be asked once more when its reply was lost, because it bears an
+     * operation id or changes nothing.
+     */
+    unsigned                      repeat:1;
+
+    /* the rest is redis/' own */
+    unsigned                      repeated:1;
+    unsigned                      written:1;
+    ngx_queue_t                   queue;
+    ngx_event_t                   timer;
+    void                         *connection;
+    ngx_enroll_redis_t           *redis;
+};
+
+
+/*
+ * The worker's client for conf, which must live as long as the worker.
+ * Nothing is connected yet. NULL: no memory.
+ */
+ngx_enroll_redis_t *ngx_enroll_redis_create(
+    const ngx_enroll_redis_conf_t *conf, ngx_log_t *log);
+
+/*
+ * A new operation with a pool of its own, its command formatted (the argv
+ * is copied). handler and data are the caller's to set. NULL: no memory.
+ */
+ngx_enroll_redis_op_t *ngx_enroll_redis_op(ngx_uint_t argc,
+    const ngx_str_t *argv, ngx_log_t *log);
+
+/*
+ * Hands over an operation: from now on it is redis/' and its handler will be
+ * called. It never fails here: a full queue or an open circuit is told to
+ * the handler, from a posted event. Where a connection is ready the command
+ * is written at once, so that it is in the socket before the caller's next
+ * step. A caller who loses interest replaces op->handler (and op->data);
+ * it must not free the operation: its reply's slot is still to be consumed.
+ */
+void ngx_enroll_redis_send(ngx_enroll_redis_t *redis,
+    ngx_enroll_redis_op_t *op);
+
+
+/* For the status page. */
+typedef struct {
+    ngx_uint_t   connected;              /* connections that are ready */
+    ngx_uint_t   waiting;                /* operations not yet written */
+    ngx_uint_t   pending;                /* written, not answered */
+    ngx_uint_t   circuit_open;           /* 0 or 1 */
+    const char  *failure;                /* the last one, or NULL */
+} ngx_enroll_redis_stat_t;
+
+void ngx_enroll_redis_stat(ngx_enroll_redis_t *redis,
+    ngx_enroll_redis_stat_t *stat);
+
+
+#endif /* _NGX_ENROLL_REDIS_H_INCLUDED_ */
