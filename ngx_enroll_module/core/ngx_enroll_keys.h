@@ -73,6 +73,12 @@ void ngx_enroll_keys_free(ngx_enroll_keys_t *keys);
 ngx_enroll_key_t *ngx_enroll_key_find(ngx_enroll_keys_t *keys, u_char number);
 
 /*
+ * A kept HMAC-SHA-256 context under that key, or NULL (OpenSSL). Freed with
+ * EVP_MAC_CTX_free().
+ */
+EVP_MAC_CTX *ngx_enroll_hmac_context(const u_char *key, size_t len);
+
+/*
  * HMAC-SHA-256 over the parts, one after the other, into out. It is the
  * caller who makes the parts unambiguous. NGX_OK or NGX_ERROR (OpenSSL).
  */
