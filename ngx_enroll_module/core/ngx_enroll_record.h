@@ -39,7 +39,8 @@ ngx_int_t ngx_enroll_record_seal(ngx_enroll_keys_t *keys,
 
 /*
  * Compares a record with its mac field, in constant time. NGX_OK;
- * NGX_DECLINED: malformed, of an unknown key, or of another record.
+ * NGX_DECLINED: malformed, of an unknown key, or of another record;
+ * NGX_ERROR: OpenSSL failed.
  */
 ngx_int_t ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
     const ngx_enroll_record_t *record, const ngx_str_t *mac);
