@@ -1,0 +1,553 @@
+
+#include "ngx_enroll_ledger.h"
+#include "ngx_enroll_record.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+
+#define NGX_ENROLL_CALL_RETRY  500           /* ms between a settle's tries */
+#define NGX_ENROLL_CALL_EXIT   5000          /* ms that a leaving worker waits
+                                                for one */
+
+
+static ngx_int_t ngx_enroll_call_argv(ngx_enroll_call_t *call,
+    ngx_array_t *argv, const ngx_enroll_script_t *script);
+static ngx_int_t ngx_enroll_call_common(ngx_enroll_call_t *call,
+    ngx_array_t *argv);
+static void ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
+    ngx_enroll_resp_t *reply);
+static ngx_int_t ngx_enroll_call_unanswered(ngx_enroll_call_t *call,
+    ngx_enroll_redis_op_t *op, ngx_int_t rc, ngx_enroll_resp_t *reply);
+static void ngx_enroll_call_timer(ngx_event_t *ev);
+static ngx_int_t ngx_enroll_call_read(ngx_enroll_call_t *call,
+    ngx_enroll_resp_t *reply, ngx_enroll_result_t *result);
+static void ngx_enroll_call_record(ngx_enroll_resp_t *flat,
+    ngx_enroll_result_t *result);
+static void ngx_enroll_call_verify(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+static void ngx_enroll_call_end(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+
+
+typedef struct {
+    ngx_str_t    name;
+    size_t       offset;
+} ngx_enroll_field_t;
+
+
+static const ngx_enroll_field_t  ngx_enroll_fields[] = {
+    { ngx_string("token"), offsetof(ngx_enroll_result_t, token) },
+    { ngx_string("state"), offsetof(ngx_enroll_result_t, state) },
+    { ngx_string("subject"), offsetof(ngx_enroll_result_t, subject) },
+    { ngx_string("class"), offsetof(ngx_enroll_result_t, class) },
+    { ngx_string("issuer"), offsetof(ngx_enroll_result_t, issuer) },
+    { ngx_string("event"), offsetof(ngx_enroll_result_t, event) },
+    { ngx_string("channel"), offsetof(ngx_enroll_result_t, channel) },
+    { ngx_string("proof"), offsetof(ngx_enroll_result_t, proof) },
+    { ngx_string("session"), offsetof(ngx_enroll_result_t, session) },
+    { ngx_string("outcome"), offsetof(ngx_enroll_result_t, outcome) },
+    { ngx_string("expires_at"), offsetof(ngx_enroll_result_t, expires_at) },
+    { ngx_string("session_ends_at"),
+      offsetof(ngx_enroll_result_t, session_ends_at) },
+    { ngx_string("window"), offsetof(ngx_enroll_result_t, window) },
+    { ngx_string("attempts_allowed"),
+      offsetof(ngx_enroll_result_t, attempts_allowed) },
+    { ngx_string("mac"), offsetof(ngx_enroll_result_t, mac) },
+    { ngx_null_string, 0 }
+};
+
+
+ngx_enroll_call_t *
+ngx_enroll_call_create(ngx_enroll_ledger_t *ledger,
+    ngx_enroll_script_e script, ngx_uint_t partition, const ngx_str_t *client)
+{
+    u_char              op[NGX_ENROLL_DIGEST_LEN];
+    ngx_pool_t         *pool;
+    ngx_enroll_call_t  *call;
+
+    pool = ngx_create_pool(2048, ngx_cycle->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    call = ngx_pcalloc(pool, sizeof(ngx_enroll_call_t));
+    if (call == NULL) {
+        goto failed;
+    }
+
+    call->pool = pool;
+    call->ledger = ledger;
+    call->script = script;
+    call->partition = partition;
+
+    call->client.len = client->len;
+    call->client.data = ngx_pstrdup(pool, (ngx_str_t *) client);
+
+    if (call->client.data == NULL
+        || ngx_array_init(&call->keys, pool, 3, sizeof(ngx_str_t)) != NGX_OK
+        || ngx_array_init(&call->args, pool, 8, sizeof(ngx_str_t)) != NGX_OK
+        || RAND_bytes(op, sizeof(op)) != 1)
+    {
+        goto failed;
+    }
+
+    (void) ngx_hex_dump(call->op, op, sizeof(op));
+
+    return call;
+
+failed:
+
+    ngx_destroy_pool(pool);
+
+    return NULL;
+}
+
+
+void
+ngx_enroll_call_id(ngx_enroll_call_t *call, const u_char *raw)
+{
+    (void) ngx_hex_dump(call->id, (u_char *) raw, NGX_ENROLL_DIGEST_LEN);
+}
+
+
+ngx_int_t
+ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg)
+{
+    ngx_str_t  *copy;
+
+    copy = ngx_array_push(&call->args);
+    if (copy == NULL) {
+        return NGX_ERROR;
+    }
+
+    copy->len = arg->len;
+    copy->data = ngx_pnalloc(call->pool, arg->len + 1);
+    if (copy->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(copy->data, arg->data, arg->len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_enroll_call_number(ngx_enroll_call_t *call, uint64_t n)
+{
+    u_char     buf[NGX_INT64_LEN];
+    ngx_str_t  arg;
+
+    arg.data = buf;
+    arg.len = ngx_sprintf(buf, "%uL", n) - buf;
+
+    return ngx_enroll_call_arg(call, &arg);
+}
+
+
+ngx_int_t
+ngx_enroll_call_key(ngx_enroll_call_t *call, const char *fmt, ...)
+{
+    u_char      buf[1024], *p;
+    va_list     args;
+    ngx_str_t  *key;
+
+    p = ngx_snprintf(buf, sizeof(buf), "enroll:{%ui}:", call->partition);
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(p, buf + sizeof(buf), fmt, args);
+    va_end(args);
+
+    key = ngx_array_push(&call->keys);
+    if (key == NULL) {
+        return NGX_ERROR;
+    }
+
+    key->len = p - buf;
+    key->data = ngx_pnalloc(call->pool, key->len);
+    if (key->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(key->data, buf, key->len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_enroll_call_send(ngx_enroll_call_t *call)
+{
+    ngx_array_t                 argv;
+    ngx_enroll_redis_op_t      *op;
+    const ngx_enroll_script_t  *script;
+
+    script = ngx_enroll_script(call->script);
+    if (script == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_array_init(&argv, call->pool, 24, sizeof(ngx_str_t)) != NGX_OK
+        || ngx_enroll_call_argv(call, &argv, script) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    op = ngx_enroll_redis_op(argv.nelts, argv.elts, ngx_cycle->log);
+    if (op == NULL) {
+        return NGX_ERROR;
+    }
+
+    op->handler = ngx_enroll_call_reply;
+    op->data = call;
+    op->repeat = 1;                     /* the operation id makes it safe */
+
+    ngx_enroll_redis_send(call->ledger->redis, op);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_enroll_call_argv(ngx_enroll_call_t *call, ngx_array_t *argv,
+    const ngx_enroll_script_t *script)
+{
+    u_char     *p;
+    ngx_str_t  *arg;
+
+    arg = ngx_array_push_n(argv, 3);
+    p = ngx_pnalloc(call->pool, NGX_INT_T_LEN);
+    if (arg == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (call->eval) {
+        ngx_str_set(&arg[0], "EVAL");
+        arg[1] = script->text;
+
+    } else {
+        ngx_str_set(&arg[0], "EVALSHA");
+        arg[1].len = sizeof(script->sha1);
+        arg[1].data = (u_char *) script->sha1;
+    }
+
+    arg[2].data = p;
+    arg[2].len = ngx_sprintf(p, "%ui", 4 + call->keys.nelts) - p;
+
+    if (ngx_enroll_call_common(call, argv) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (call->args.nelts) {
+        arg = ngx_array_push_n(argv, call->args.nelts);
+        if (arg == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(arg, call->args.elts,
+                   call->args.nelts * sizeof(ngx_str_t));
+    }
+
+    return NGX_OK;
+}
+
+
+/* the KEYS, and the ARGV that all scripts have in common: prelude.lua */
+
+static ngx_int_t
+ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
+{
+    u_char     *p;
+    size_t      len;
+    ngx_str_t  *arg;
+    ngx_uint_t  i, n;
+
+    static const char  *common[] = {
+        "enroll:{%ui}:live%Z", "enroll:{%ui}:events%Z", "enroll:{%ui}:meta%Z"
+    };
+
+    n = call->keys.nelts;
+    len = sizeof("enroll:{}:token:") + NGX_INT_T_LEN + NGX_ENROLL_HEX_LEN;
+
+    arg = ngx_array_push_n(argv, 4 + n + 5);
+    p = ngx_pnalloc(call->pool, 4 * len + 2 * NGX_INT64_LEN);
+    if (arg == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    arg->data = p;
+    p = ngx_sprintf(p, "enroll:{%ui}:token:%*s", call->partition,
+                    (size_t) NGX_ENROLL_HEX_LEN, call->id);
+    arg->len = p - arg->data;
+    arg++;
+
+    for (i = 0; i < 3; i++) {
+        arg->data = p;
+        p = ngx_sprintf(p, common[i], call->partition);
+        arg->len = p - arg->data - 1;
+        arg++;
+    }
+
+    ngx_memcpy(arg, call->keys.elts, n * sizeof(ngx_str_t));
+    arg += n;
+
+    arg[0].len = NGX_ENROLL_HEX_LEN;
+    arg[0].data = call->op;
+    arg[1].len = NGX_ENROLL_HEX_LEN;
+    arg[1].data = call->id;
+    arg[2] = call->client;
+    arg[3].data = p;
+    p = ngx_sprintf(p, "%M", call->ledger->retain);
+    arg[3].len = p - arg[3].data;
+    arg[4].data = p;
+    p = ngx_sprintf(p, "%M", call->ledger->events_retain);
+    arg[4].len = p - arg[4].data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
+    ngx_enroll_resp_t *reply)
+{
+    ngx_enroll_call_t    *call;
+    ngx_enroll_result_t   result;
+
+    call = op->data;
+    ngx_memzero(&result, sizeof(ngx_enroll_result_t));
+
+    if (rc != NGX_OK || reply->type == NGX_ENROLL_RESP_ERROR) {
+        if (ngx_enroll_call_unanswered(call, op, rc, reply) == NGX_AGAIN) {
+            return;
+        }
+
+        result.verdict = NGX_ENROLL_UNAVAILABLE;
+        result.lost = (rc == NGX_ERROR);
+
+    } else if (ngx_enroll_call_read(call, reply, &result) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "enroll: the ledger's %V script answered in a form "
+                      "that is not its own",
+                      &ngx_enroll_script(call->script)->name);
+        ngx_memzero(&result, sizeof(ngx_enroll_result_t));
+        result.verdict = NGX_ENROLL_UNAVAILABLE;
+        result.lost = 1;
+
+    } else {
+        ngx_enroll_call_verify(call, &result);
+    }
+
+    if (call->step && call->step(call, &result) == NGX_AGAIN) {
+        return;
+    }
+
+    ngx_enroll_call_end(call, &result);
+}
+
+
+/*
+ * No answer, or an error. NGX_AGAIN: it is, or will be, asked again.
+ */
+
+static ngx_int_t
+ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
+    ngx_int_t rc, ngx_enroll_resp_t *reply)
+{
+    ngx_msec_int_t  left;
+
+    if (rc == NGX_OK
+        && !call->eval
+        && reply->str.len >= 8
+        && ngx_strncmp(reply->str.data, "NOSCRIPT", 8) == 0)
+    {
+        call->eval = 1;
+
+        if (ngx_enroll_call_send(call) == NGX_OK) {
+            return NGX_AGAIN;
+        }
+    }
+
+    if (rc == NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "enroll: the ledger's %V script failed: \"%V\"",
+                      &ngx_enroll_script(call->script)->name, &reply->str);
+
+    } else {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "enroll: no answer from the ledger to %V of token "
+                      "%*s: %s", &ngx_enroll_script(call->script)->name,
+                      (size_t) NGX_ENROLL_HEX_LEN, call->id,
+                      op->failure ? op->failure : "failed");
+    }
+
+    left = (ngx_msec_int_t) (call->until - ngx_current_msec);
+
+    if (call->until == 0 || left <= 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_exiting && left > NGX_ENROLL_CALL_EXIT) {
+        call->until = ngx_current_msec + NGX_ENROLL_CALL_EXIT;
+    }
+
+    call->eval = 0;
+    call->timer.handler = ngx_enroll_call_timer;
+    call->timer.data = call;
+    call->timer.log = ngx_cycle->log;
+    ngx_add_timer(&call->timer, NGX_ENROLL_CALL_RETRY);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_enroll_call_timer(ngx_event_t *ev)
+{
+    ngx_enroll_call_t    *call;
+    ngx_enroll_result_t   result;
+
+    call = ev->data;
+
+    if (ngx_enroll_call_send(call) == NGX_OK) {
+        return;
+    }
+
+    ngx_memzero(&result, sizeof(ngx_enroll_result_t));
+    result.verdict = NGX_ENROLL_UNAVAILABLE;
+
+    ngx_enroll_call_end(call, &result);
+}
+
+
+static ngx_int_t
+ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
+    ngx_enroll_result_t *result)
+{
+    ngx_uint_t          i;
+    ngx_enroll_resp_t  *part;
+
+    part = reply->elts;
+
+    if (reply->type != NGX_ENROLL_RESP_ARRAY
+        || reply->nelts != 4
+        || part[0].type != NGX_ENROLL_RESP_STRING
+        || part[1].type != NGX_ENROLL_RESP_STRING
+        || part[2].type != NGX_ENROLL_RESP_ARRAY
+        || part[3].type != NGX_ENROLL_RESP_ARRAY)
+    {
+        return NGX_ERROR;
+    }
+
+    result->verdict = ngx_enroll_reason_find(&part[0].str);
+    result->now = ngx_atoof(part[1].str.data, part[1].str.len);
+
+    if (result->verdict == NGX_ENROLL_REASONS || result->now == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    ngx_enroll_call_record(&part[2], result);
+
+    for (i = 0; i < part[3].nelts; i++) {
+        if (part[3].elts[i].type != NGX_ENROLL_RESP_ARRAY) {
+            return NGX_ERROR;
+        }
+    }
+
+    result->nevents = part[3].nelts;
+    result->events = part[3].elts;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_enroll_call_record(ngx_enroll_resp_t *flat, ngx_enroll_result_t *result)
+{
+    ngx_str_t                 *name, *value;
+    ngx_uint_t                 i;
+    const ngx_enroll_field_t  *f;
+
+    for (i = 0; i + 1 < flat->nelts; i += 2) {
+        name = &flat->elts[i].str;
+
+        for (f = ngx_enroll_fields; f->name.len; f++) {
+
+            if (f->name.len == name->len
+                && ngx_memcmp(f->name.data, name->data, name->len) == 0)
+            {
+                value = (ngx_str_t *) ((char *) result + f->offset);
+                *value = flat->elts[i + 1].str;
+                break;
+            }
+        }
+    }
+}
+
+
+/* who writes Redis without the keys makes no record that we act upon (I5) */
+
+static void
+ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
+{
+    ngx_enroll_record_t  record;
+
+    if (result->verdict != NGX_ENROLL_OK) {
+        return;
+    }
+
+    record.id.len = NGX_ENROLL_HEX_LEN;
+    record.id.data = call->id;
+    record.subject = result->subject;
+    record.class = result->class;
+    record.issuer = result->issuer;
+    record.event = result->event;
+    record.channel = result->channel;
+    record.expires_at = result->expires_at;
+    record.window = result->window;
+    record.attempts_allowed = result->attempts_allowed;
+
+    if (ngx_enroll_record_verify(call->ledger->keys, &record, &result->mac)
+        == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "enroll: the record of token %*s was not written by a "
+                  "holder of the keys: refused",
+                  (size_t) NGX_ENROLL_HEX_LEN, call->id);
+
+    result->verdict = NGX_ENROLL_TAMPERED;
+}
+
+
+static void
+ngx_enroll_call_end(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
+{
+    if (call->ledger->observe) {
+        call->ledger->observe(call, result);
+    }
+
+    if (call->handler) {
+        call->handler(call, result);
+    }
+
+    ngx_enroll_call_free(call);
+}
+
+
+void
+ngx_enroll_call_detach(ngx_enroll_call_t *call)
+{
+    call->handler = NULL;
+}
+
+
+void
+ngx_enroll_call_free(ngx_enroll_call_t *call)
+{
+    OPENSSL_cleanse(call->text, sizeof(call->text));
+    ngx_destroy_pool(call->pool);
+}

@@ -1,0 +1,125 @@
+
+/*
+ * One run of a ledger script: its arguments, its reply, its repeats.
+ *
+ * A call has its own pool and outlives the request that made it: a reply
+ * that comes after the client has gone still has to be acted upon.
+ */
+
+#ifndef _NGX_ENROLL_CALL_H_INCLUDED_
+#define _NGX_ENROLL_CALL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_enroll_reason.h"
+#include "ngx_enroll_redis.h"
+#include "ngx_enroll_script.h"
+#include "ngx_enroll_token.h"
+
+
+#define NGX_ENROLL_HEX_LEN  (2 * NGX_ENROLL_DIGEST_LEN)
+
+
+typedef struct ngx_enroll_ledger_s  ngx_enroll_ledger_t;
+typedef struct ngx_enroll_call_s    ngx_enroll_call_t;
+
+
+/*
+ * What a script said. All strings are gone when the handler returns; a field
+ * that the record lacks is empty or 0. Times are milliseconds since the
+ * epoch, by Redis' clock.
+ */
+typedef struct {
+    ngx_enroll_reason_e   verdict;
+    ngx_uint_t            lost;            /* no reply, but perhaps executed */
+    int64_t               now;
+
+    ngx_str_t             token;           /* again, repeat: the id */
+    ngx_str_t             state;
+    ngx_str_t             subject;
+    ngx_str_t             class;
+    ngx_str_t             issuer;
+    ngx_str_t             event;
+    ngx_str_t             channel;
+    ngx_str_t             proof;
+    ngx_str_t             session;         /* hex */
+    ngx_str_t             outcome;
+    ngx_str_t             expires_at;
+    ngx_str_t             session_ends_at;
+    ngx_str_t             window;
+    ngx_str_t             attempts_allowed;
+    ngx_str_t             mac;
+
+    /* what the script told the stream: flat field lists */
+    ngx_uint_t            nevents;
+    ngx_enroll_resp_t    *events;
+} ngx_enroll_result_t;
+
+
+typedef void (*ngx_enroll_call_handler_pt)(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+
+/*
+ * A verb's own way with a reply, before anybody else sees it.
+ * NGX_OK: the result is final; NGX_AGAIN: the call was sent anew.
+ */
+typedef ngx_int_t (*ngx_enroll_call_step_pt)(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+
+
+struct ngx_enroll_call_s {
+    ngx_pool_t                  *pool;
+    ngx_enroll_ledger_t         *ledger;
+    ngx_enroll_script_e          script;
+
+    ngx_uint_t                   partition;
+    u_char                       id[NGX_ENROLL_HEX_LEN];
+    u_char                       op[NGX_ENROLL_HEX_LEN];
+    ngx_str_t                    client;
+    ngx_array_t                  keys;     /* ngx_str_t, after the common */
+    ngx_array_t                  args;     /* likewise */
+
+    ngx_enroll_call_handler_pt   handler;  /* NULL: nobody waits (any more) */
+    void                        *data;
+
+    ngx_enroll_call_step_pt      step;     /* may be NULL */
+    void                        *context;  /* the step's */
+    ngx_uint_t                   tries;
+    ngx_msec_t                   until;    /* if lost, again until then */
+    ngx_event_t                  timer;
+
+    u_char                       text[NGX_ENROLL_TOKEN_LEN];
+
+    unsigned                     eval:1;   /* the server lacks the script */
+};
+
+
+/* A call with a fresh operation id, or NULL. */
+ngx_enroll_call_t *ngx_enroll_call_create(ngx_enroll_ledger_t *ledger,
+    ngx_enroll_script_e script, ngx_uint_t partition, const ngx_str_t *client);
+
+/* Names the token; raw is NGX_ENROLL_DIGEST_LEN bytes. */
+void ngx_enroll_call_id(ngx_enroll_call_t *call, const u_char *raw);
+
+/* Adds a copy of an argument; a key gets the partition's prefix. */
+ngx_int_t ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg);
+ngx_int_t ngx_enroll_call_number(ngx_enroll_call_t *call, uint64_t n);
+ngx_int_t ngx_enroll_call_key(ngx_enroll_call_t *call, const char *fmt, ...);
+
+/*
+ * Sends it. NGX_OK: the call will end by itself; NGX_ERROR (no memory):
+ * nothing was sent and the call is still the caller's.
+ */
+ngx_int_t ngx_enroll_call_send(ngx_enroll_call_t *call);
+
+/* The handler will not be called; the call goes on to its end. */
+void ngx_enroll_call_detach(ngx_enroll_call_t *call);
+
+/* Frees a call that was not sent. */
+void ngx_enroll_call_free(ngx_enroll_call_t *call);
+
+
+#endif /* _NGX_ENROLL_CALL_H_INCLUDED_ */

@@ -1,0 +1,127 @@
+
+/*
+ * The ledger's verbs over the token records in Redis. Each verb is one Lua
+ * script, run atomically; what a script takes and answers stands at its top.
+ */
+
+#ifndef _NGX_ENROLL_LEDGER_H_INCLUDED_
+#define _NGX_ENROLL_LEDGER_H_INCLUDED_
+
+
+#include "ngx_enroll_call.h"
+
+
+typedef enum {
+    NGX_ENROLL_OUTCOME_UNDECIDED = 0,
+    NGX_ENROLL_OUTCOME_ENROLLED,
+    NGX_ENROLL_OUTCOME_REFUSED,
+    NGX_ENROLL_OUTCOME_UNKNOWN,
+    NGX_ENROLL_OUTCOME_RELEASED
+} ngx_enroll_outcome_e;
+
+
+struct ngx_enroll_ledger_s {
+    ngx_enroll_redis_t          *redis;
+    ngx_enroll_keys_t           *keys;
+    ngx_uint_t                   partitions;
+    ngx_msec_t                   retain;
+    ngx_msec_t                   events_retain;
+
+    /*
+     * Called for each result before the call's handler, and also where
+     * nobody waits for it any more: for logs, counters and tombstones.
+     */
+    ngx_enroll_call_handler_pt   observe;
+    void                        *data;       /* observe's */
+};
+
+
+/* A token's record, as one who bears it asks for it. */
+typedef struct {
+    ngx_uint_t      partition;
+    const u_char   *id;                    /* NGX_ENROLL_DIGEST_LEN bytes */
+    const u_char   *session;               /* likewise; NULL: none */
+    unsigned        direct:1;              /* the token is the session */
+    ngx_str_t       client;                /* its address */
+} ngx_enroll_bearer_t;
+
+
+/* What a joiner event orders. Times in milliseconds. */
+typedef struct {
+    ngx_str_t       subject;
+    ngx_str_t       class;
+    ngx_str_t       issuer;
+    ngx_str_t       event;
+    ngx_str_t       channel;
+    ngx_msec_t      ttl;
+    ngx_msec_t      window;
+    ngx_uint_t      attempts;
+    ngx_uint_t      nattributes;
+    ngx_keyval_t   *attributes;
+    ngx_str_t       client;
+} ngx_enroll_order_t;
+
+
+/* What an issuer wants revoked: id (hex) where not empty, else subject. */
+typedef struct {
+    ngx_str_t       id;
+    ngx_str_t       subject;
+    ngx_str_t       why;
+    ngx_str_t       by;
+    ngx_str_t       client;
+} ngx_enroll_revocation_t;
+
+
+/*
+ * Each verb starts a call and returns it, or NULL (no memory, OpenSSL):
+ * nothing was sent then. The handler is never called from within.
+ * Arguments are copied. A verdict of NGX_ENROLL_UNAVAILABLE says that Redis
+ * did not answer: whatever was asked for, it must not be acted upon.
+ */
+ngx_enroll_call_t *ngx_enroll_redeem(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
+    void *data);
+ngx_enroll_call_t *ngx_enroll_begin(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
+    void *data);
+
+/*
+ * ordered: a begin must have come before. The call's op is the claim's id,
+ * which the settlement names. A claim whose caller detached, or whose reply
+ * never came, is released as soon as the ledger answers: it was not
+ * forwarded.
+ */
+ngx_enroll_call_t *ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_bearer_t *bearer, ngx_uint_t ordered,
+    ngx_enroll_call_handler_pt handler, void *data);
+
+/*
+ * Sends the outcome of a claim (NGX_ENROLL_HEX_LEN digits); nobody waits for
+ * it. It is tried again for half a minute; until it lands the token is
+ * claimed, that is, closed. status is the IdP's, or 0. subject may be empty
+ * where the outcome is not enrolled.
+ */
+void ngx_enroll_settle(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_bearer_t *bearer, const ngx_str_t *subject,
+    const u_char *claim, ngx_enroll_outcome_e outcome, ngx_uint_t status);
+
+/*
+ * Makes a token. In the handler, where the verdict is ok, call->text is the
+ * token; it is cleansed when the handler returns. Where it is repeat, the
+ * result is that of the token which this joiner event got before.
+ */
+ngx_enroll_call_t *ngx_enroll_issue(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_order_t *order, ngx_enroll_call_handler_pt handler,
+    void *data);
+
+ngx_enroll_call_t *ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_revocation_t *revocation,
+    ngx_enroll_call_handler_pt handler, void *data);
+
+/* Reads the record: may this bearer's session go on? */
+ngx_enroll_call_t *ngx_enroll_show(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
+    void *data);
+
+
+#endif /* _NGX_ENROLL_LEDGER_H_INCLUDED_ */

@@ -1,0 +1,28 @@
+-- redeem: the bearer exchanges the token for a session. Works once (I1).
+--
+-- ARGV[6]  the session's digest
+--
+-- Verdicts: ok, unknown, expired, redeemed (also while a claim is open),
+-- enrolled, revoked, locked, void
+
+local record = load(RECORD)
+if record.op == OP then
+    return reply('ok')
+end
+
+local state = record.state
+if not state then
+    return reply('unknown')
+end
+if state == 'claimed' then
+    state = 'redeemed'
+end
+if state ~= 'issued' then
+    return reply(refuse('redeem', record, state))
+end
+if now >= tonumber(record.expires_at) then
+    return reply(expire(record))
+end
+
+redeem(record, ARGV[6])
+return reply('ok')

@@ -1,0 +1,64 @@
+-- settle: the outcome of a claim, compared and set on the claim's id.
+--
+-- KEYS[5]  enroll:{p}:subject:<digest>
+-- ARGV[6]  the claim's id
+-- ARGV[7]  enrolled  the IdP registered the passkey: the end
+--          refused   the IdP said no: the holder may retry while attempts
+--                    are left, otherwise the token is locked
+--          unknown   nobody knows: stays claimed, closed for ever
+--          released  the request was never sent to the IdP: reopened, and
+--                    the attempt is given back
+-- ARGV[8]  the IdP's status, or ''
+--
+-- Verdicts: ok, unknown (no record), stale (not this claim, or settled)
+
+local SUBJECT = KEYS[5]
+local claim, outcome, status = ARGV[6], ARGV[7], ARGV[8]
+
+local record = load(RECORD)
+if record.op == OP then
+    return reply('ok')
+end
+if not record.state then
+    return reply('unknown')
+end
+if record.state ~= 'claimed' or record.claim ~= claim or record.outcome then
+    return reply('stale')
+end
+
+local attempts = tonumber(record.attempts)
+local to, fields = 'claimed', { 'outcome', outcome, 'settled_at',
+                                decimal(now) }
+if outcome == 'enrolled' then
+    to = 'enrolled'
+    fields[#fields + 1] = 'enrolled_at'
+    fields[#fields + 1] = decimal(now)
+elseif outcome ~= 'unknown' then
+    if outcome == 'released' then
+        attempts = attempts - 1
+        fields[#fields + 1] = 'attempts'
+        fields[#fields + 1] = decimal(attempts)
+    end
+    if record.revoked_at then
+        to = 'revoked'
+    elseif attempts >= tonumber(record.attempts_allowed) then
+        to = 'locked'
+    else
+        to = 'redeemed'
+    end
+end
+
+if to ~= 'redeemed' then
+    redis.call('ZREM', LIVE, ID)
+end
+if to == 'enrolled' and not redis.call('HGET', SUBJECT, 'enrolled_at') then
+    redis.call('HSET', SUBJECT, 'enrolled_at', decimal(now),
+               'enrolled_class', record.class,
+               'enrolled_issuer', record.issuer,
+               'enrolled_channel', record.channel, 'enrolled_token', ID)
+    redis.call('PERSIST', SUBJECT)
+end
+
+change('settle', record, to, fields,
+       { 'outcome', outcome, 'status', status, 'claim', claim })
+return reply('ok')

@@ -1,0 +1,33 @@
+-- show: reads a record and changes nothing.
+--
+-- ARGV[6]  the session's digest: may it go on?  '': whoever asks
+--
+-- Verdicts: ok, unknown, void, expired, redeemed, claimed, enrolled,
+-- revoked, locked
+
+local record = load(RECORD)
+local state = record.state
+local session = ARGV[6]
+
+if not state then
+    return reply('unknown')
+end
+if session == '' then
+    return reply('ok')
+end
+if state == 'issued' then
+    return reply('void')
+end
+if state ~= 'redeemed' and state ~= 'claimed' then
+    return reply(state)
+end
+if session ~= record.session then
+    return reply('redeemed')
+end
+if state == 'claimed' then
+    return reply('claimed')
+end
+if now >= tonumber(record.session_ends_at) then
+    return reply('expired')
+end
+return reply('ok')
