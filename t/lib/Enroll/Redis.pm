@@ -1,0 +1,233 @@
+package Enroll::Redis;
+
+# A private redis-server.
+#
+#     my $redis = Enroll::Redis->new(
+#         name      => 'redis',       # of its folder
+#         tcp       => 1,             # ->port; ->socket is always there
+#         tls       => 1,             # ->tls_port; ->ca
+#         tls_name  => 'redis.test',  # what its certificate says
+#         password  => 'secret',      # requirepass
+#         acl       => ['user a on >pw ~* +@all'],
+#         conf      => ['appendonly yes'],
+#         scan      => 0,             # secrets in its key space are fine
+#     );
+
+use strict;
+use warnings;
+
+use Carp qw(croak);
+
+use Enroll::Checks qw(register add_problem);
+use Enroll::Dir qw(sub_dir spew slurp);
+use Enroll::Monitor;
+use Enroll::Paths qw(redis_binary);
+use Enroll::Port qw(free_port);
+use Enroll::Process;
+use Enroll::Resp;
+use Enroll::Tls qw(certificate ca_file);
+use Enroll::Wait qw(wait_for);
+
+
+sub new {
+    my ($class, %arg) = @_;
+
+    my $name = $arg{name} || 'redis';
+    my $dir = sub_dir($name);
+    my $logs = sub_dir("$name/logs");
+
+    my $self = bless { name => $name, dir => $dir, logs => $logs,
+        socket => "$dir/redis.sock", scan => 1, monitors => [], %arg },
+        $class;
+
+    if (length $self->{socket} > 100) {
+        croak "$self->{socket}: too long a name for a socket";
+    }
+
+    my @conf = ("dir $dir", "unixsocket $self->{socket}",
+        'unixsocketperm 777', 'daemonize no', "logfile $logs/redis.log",
+        'save ""', 'bind 127.0.0.1', 'protected-mode no',
+        'enable-debug-command yes');
+
+    $self->{port} = $arg{tcp} ? free_port() : 0;
+    push @conf, "port $self->{port}";
+
+    if ($arg{tls}) {
+        my ($crt, $key) = certificate($arg{tls_name} || 'localhost',
+            $arg{tls_name} ? () : 'IP:127.0.0.1');
+        $self->{tls_port} = free_port();
+        push @conf, "tls-port $self->{tls_port}", "tls-cert-file $crt",
+            "tls-key-file $key", 'tls-ca-cert-file ' . ca_file(),
+            'tls-auth-clients no';
+    }
+
+    push @conf, "requirepass $arg{password}" if defined $arg{password};
+    push @conf, @{$arg{acl} || []}, @{$arg{conf} || []};
+
+    spew("$dir/redis.conf", join '', map { "$_\n" } @conf);
+
+    register($self, 2);
+    $self->start;
+
+    return $self;
+}
+
+
+sub socket   { return $_[0]{socket} }
+sub port     { return $_[0]{port} }
+sub tls_port { return $_[0]{tls_port} }
+sub dir      { return $_[0]{dir} }
+sub ca       { return ca_file() }
+
+sub pid {
+    my ($self) = @_;
+    return $self->{process} && $self->{process}->pid;
+}
+
+
+sub start {
+    my ($self) = @_;
+
+    $self->{process} = Enroll::Process->start(
+        argv => [redis_binary(), "$self->{dir}/redis.conf"],
+        output => "$self->{logs}/stderr.log");
+
+    wait_for {
+        if ($self->{process}->gone) {
+            die "redis-server does not start:\n"
+                . slurp("$self->{logs}/stderr.log")
+                . slurp("$self->{logs}/redis.log");
+        }
+        eval { $self->connect->command('PING') eq 'PONG' };
+    } 'redis-server to answer';
+
+    return $self;
+}
+
+
+# Cleanly ('TERM'), or as a crash would ('KILL').
+
+sub stop {
+    my ($self, $signal) = @_;
+
+    delete $self->{client};
+    my $process = delete $self->{process} or return;
+    $process->signal('CONT');
+
+    if (!$process->stop($signal || 'TERM', 10)) {
+        add_problem("$self->{name}: redis-server does not leave");
+    }
+
+    return;
+}
+
+sub restart {
+    my ($self, $signal) = @_;
+    $self->stop($signal);
+    return $self->start;
+}
+
+
+# Hangs it: connections are accepted by the kernel and nothing is answered.
+
+sub freeze { $_[0]{process}->signal('STOP'); return }
+sub thaw   { $_[0]{process}->signal('CONT'); return }
+
+
+# A connection of the caller's own. The harness comes in by the default user.
+
+sub connect {
+    my ($self, %arg) = @_;
+    return Enroll::Resp->new(socket => $self->{socket},
+        password => $self->{password}, %arg);
+}
+
+sub command {
+    my ($self, @args) = @_;
+    $self->{client} ||= $self->connect;
+    return $self->{client}->command(@args);
+}
+
+sub hash {
+    my ($self, @args) = @_;
+    return { @{ $self->command(@args) } };
+}
+
+
+sub monitor {
+    my ($self) = @_;
+
+    $self->command('PING');     # our own connection is not to be seen
+    my $n = @{$self->{monitors}} + 1;
+    my $monitor = Enroll::Monitor->new($self,
+        "$self->{logs}/monitor-$n.log");
+    push @{$self->{monitors}}, $monitor;
+
+    return $monitor;
+}
+
+
+sub keys {
+    my ($self, $pattern) = @_;
+    my @keys = sort @{ $self->command('KEYS', $pattern || '*') };
+    return @keys;
+}
+
+
+# The whole key space as text, as redis-cli would show it.
+
+sub dump_keys {
+    my ($self) = @_;
+
+    my %read = (
+        string => sub { $self->command('GET', $_[0]) },
+        hash   => sub { @{ $self->command('HGETALL', $_[0]) } },
+        list   => sub { @{ $self->command('LRANGE', $_[0], 0, -1) } },
+        set    => sub { @{ $self->command('SMEMBERS', $_[0]) } },
+        zset   => sub { @{ $self->command('ZRANGE', $_[0], 0, -1,
+                          'WITHSCORES') } },
+        stream => sub { map { $_->[0], @{$_->[1]} }
+                        @{ $self->command('XRANGE', $_[0], '-', '+') } },
+    );
+
+    my $text = '';
+    my (undef, $databases) = @{ $self->command('CONFIG', 'GET',
+        'databases') };
+
+    for my $db (0 .. $databases - 1) {
+        $self->command('SELECT', $db);
+
+        for my $key ($self->keys) {
+            my $type = $self->command('TYPE', $key);
+            my @values = $read{$type} ? $read{$type}->($key) : ();
+            $text .= "$db $type $key\n"
+                . join '', map { "    $_\n" } @values;
+        }
+    }
+
+    $self->command('SELECT', 0);
+    return $text;
+}
+
+
+# Ends it, with its key space and MONITORs in its logs folder for the search.
+
+sub finish {
+    my ($self) = @_;
+
+    if ($self->{scan} && $self->{process} && !$self->{process}->gone) {
+        $self->{process}->signal('CONT');
+        delete $self->{client};
+
+        if (eval { $self->command('PING') }) {
+            $_->lines for @{$self->{monitors}};
+            spew("$self->{logs}/keys.txt", $self->dump_keys);
+        }
+    }
+
+    $self->stop;
+    return;
+}
+
+
+1;
