@@ -13,8 +13,8 @@ const idp = await startIdP({ origin: ORIGIN });
 const call = (path, { method = 'GET', subject, headers = {}, body } = {}) =>
     fetch(idp.url + path, {
         method,
-        headers: { ...headers,
-                   ...(subject !== undefined && { 'Enroll-Subject': subject }) },
+        headers: subject === undefined
+            ? headers : { ...headers, 'Enroll-Subject': subject },
         body: body === undefined || typeof body === 'string'
             ? body : JSON.stringify(body),
         redirect: 'manual',

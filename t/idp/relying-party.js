@@ -6,8 +6,8 @@ import { createHash, webcrypto } from 'node:crypto';
 import { generateRegistrationOptions, verifyRegistrationResponse }
     from '@simplewebauthn/server';
 
-// globals only from Node 19 on, and Debian 12 has 18; the library looks for them
-// when it is called
+// globals only from Node 19 on, and Debian 12 has 18; the library looks for
+// them when it is called
 globalThis.crypto ??= webcrypto;
 globalThis.SubtleCrypto ??= webcrypto.subtle.constructor;
 
@@ -68,7 +68,7 @@ export class RelyingParty {
             throw new Error('the challenge has expired');
         }
 
-        const { verified, registrationInfo } = await verifyRegistrationResponse({
+        const result = await verifyRegistrationResponse({
             response,
             expectedChallenge: challenge.value,
             expectedOrigin: this.origins,
@@ -76,12 +76,12 @@ export class RelyingParty {
             requireUserVerification: true,
         });
 
-        if (!verified) {
+        if (!result.verified) {
             throw new Error('the attestation does not verify');
         }
 
         const { credential, aaguid, userVerified, credentialBackedUp }
-            = registrationInfo;
+            = result.registrationInfo;
 
         if (this.credentials.some(({ id }) => id === credential.id)) {
             throw new Error('this credential is registered already');
