@@ -1,7 +1,8 @@
 #!/bin/bash
 #
-# build.sh DIR builds the module into DIR against the nginx that Debian
-# packages (nginx-dev).
+# build.sh DIR builds the module into DIR, against the nginx that Debian
+# packages (nginx-dev) or another source tree (NGINX_SRC, with its OPTIONS,
+# CC_OPT and LD_OPT).
 
 set -eu
 
@@ -9,27 +10,38 @@ cd "$(dirname "$0")/.."
 top=$PWD
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
+
 src=${NGINX_SRC:-/usr/share/nginx/src}
 
-cc_opt="-g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2"
-cc_opt="$cc_opt -Wall -Wextra -Wno-unused-parameter -Wformat -Wformat-security"
-ld_opt="-Wl,-z,relro -Wl,-z,now"
-
-# configured anew only when files come or go: make sees to those that change
-
-list=$(ls config config.make ngx_enroll_module/*/* "$src/conf_flags"; \
-       cat "$0" config config.make)
-
-if [ "$list" != "$(cat "$dir/list" 2>/dev/null)" ]; then
-    # shellcheck source=/dev/null
-    . "$src/conf_flags"
-
-    (cd "$src" && ./configure --builddir="$dir" \
-        --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" \
-        "${NGX_CONF_FLAGS[@]}" --add-dynamic-module="$top") \
-        > "$dir/configure.log" 2>&1 || { tail -n 5 "$dir/configure.log"; exit 1; }
-
-    echo "$list" > "$dir/list"
+if [ ! -x "$src/configure" ]; then
+    echo "$src is no nginx source; try: tools/deps.sh build" >&2
+    exit 1
 fi
 
-make -s -C "$src" -f "$dir/Makefile" modules
+cc_opt=${CC_OPT:--g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2}
+ld_opt=${LD_OPT:--Wl,-z,relro -Wl,-z,now}
+warn="-Wall -Wextra -Werror -Wno-unused-parameter"
+
+if [ -n "${OPTIONS:-}" ]; then
+    read -r -a options <<< "$OPTIONS"
+else
+    # shellcheck source=/dev/null
+    . "$src/conf_flags"
+    options=("${NGX_CONF_FLAGS[@]}")
+fi
+
+configure=(./configure --builddir="$dir" --with-cc-opt="$cc_opt $warn"
+    --with-ld-opt="$ld_opt" "${options[@]}" --add-dynamic-module="$top")
+
+# Configured anew only when files come or go: make sees to those that change.
+
+made=$(printf '%s\n' "$src" "${configure[@]}" ngx_enroll_module/*/* \
+    "$(cat config config.make)")
+
+if [ "$made" != "$(cat "$dir/made" 2> /dev/null)" ]; then
+    (cd "$src" && "${configure[@]}") > "$dir/configure.log" 2>&1 \
+        || { tail -n 5 "$dir/configure.log"; exit 1; }
+    printf '%s\n' "$made" > "$dir/made"
+fi
+
+MAKEFLAGS="" make -s -j "$(nproc)" -C "$src" -f "$dir/Makefile" modules

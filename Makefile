@@ -1,0 +1,60 @@
+# make             builds build/nginx/ngx_http_enroll_module.so for Debian's
+#                  own nginx
+# make test        installs what is missing, builds, and runs all tests
+# make test-asan   the same with an nginx that has sanitizers built in
+# make lint        what a compiler and other readers have to say
+# make demo        shows one enrollment, then serves; ONCE=1: then ends
+# make clean
+#
+# TESTS=t/x.t chooses tests, JOBS=1 runs them one by one.
+
+JOBS      ?= $(shell nproc)
+TESTS     ?= t
+NGINX      = /usr/share/nginx/src
+
+UNIT       = $(patsubst t/%.c,build/%,$(wildcard t/unit/test_*.c))
+CORE       = $(wildcard ngx_enroll_module/core/*.c)
+CORE_O     = $(patsubst ngx_enroll_module/%.c,build/unit/%.o,$(CORE))
+HEADERS    = $(wildcard ngx_enroll_module/core/*.h t/unit/*.h)
+
+UNIT_FLAGS = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	     -fno-omit-frame-pointer -Wall -Wextra -Werror \
+	     -Wno-unused-parameter -isystem $(NGINX)/src/core \
+	     -isystem $(NGINX)/src/event \
+	     -isystem $(NGINX)/src/os/unix -isystem build/nginx \
+	     -I ngx_enroll_module/core -I t/unit
+UNIT_LIBS  = -ljose -ljansson -lcrypto
+
+.PHONY: module unit deps test test-asan lint demo clean
+.NOTPARALLEL:
+
+module:
+	tools/build.sh build/nginx
+
+unit: module $(UNIT)
+
+build/unit/core/%.o: ngx_enroll_module/core/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_FLAGS) -c -o $@ $<
+
+build/unit/test_%: t/unit/test_%.c $(CORE_O) $(HEADERS)
+	$(CC) $(UNIT_FLAGS) -o $@ $< $(CORE_O) $(UNIT_LIBS)
+
+deps:
+	tools/deps.sh test
+
+test: deps module unit
+	prove -r -j $(JOBS) $(TESTS)
+
+test-asan: deps module unit
+	tools/asan.sh build/asan prove -r -j $(JOBS) $(TESTS)
+
+lint:
+	tools/deps.sh lint
+	tools/lint.sh
+
+demo: deps module
+	ONCE=$(ONCE) demo/run.sh
+
+clean:
+	rm -rf build
