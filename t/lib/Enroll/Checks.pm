@@ -54,27 +54,36 @@ sub stop_all {
 sub problems {
     my @found = splice @problems;
 
-    find({ no_chdir => 1, wanted => sub {
-        my $file = $File::Find::name;
-        return if !-f $file || $file !~ m{/logs/};
-
+    for my $file (_log_files()) {
         my $text = slurp($file);
-        (my $name = $file) =~ s/^\Q${\test_dir()}\E\///;
+        my $name = substr $file, 1 + length test_dir();
 
-        for my $line (find_secrets($text)) {
-            push @found, "secret in $name: $line";
-        }
-
-        if ($text =~ /(^.*(?:(?:Address|Leak|UndefinedBehavior|Thread|Memory)
-                       Sanitizer|runtime[ ]error:).*)/mx)
-        {
-            push @found, "sanitizer report in $name: $1\n"
-                . join '', map { "    $_\n" } (split /\n/, $text)[0 .. 40]
-                if $name =~ /san\.\d+$|stderr|stdout/;
-        }
-    }}, test_dir());
+        push @found, map { "secret in $name: $_" } find_secrets($text);
+        push @found, _sanitizer_report($name, $text);
+    }
 
     return @found;
+}
+
+
+sub _log_files {
+    my @files;
+    find({ no_chdir => 1, wanted => sub {
+        push @files, $_ if -f && m{/logs/};
+    }}, test_dir());
+    return sort @files;
+}
+
+
+sub _sanitizer_report {
+    my ($name, $text) = @_;
+
+    my ($report) = $text
+        =~ /^(.*(?:[a-z]Sanitizer:|runtime error:).*(?:\n.*){0,30})/m
+        or return;
+    $report =~ s/\s+\z//;
+
+    return "sanitizer report in $name:\n$report";
 }
 
 
