@@ -11,6 +11,7 @@ use Enroll::Resp;
 
 
 my $marks = 0;
+my %ESCAPE = (n => "\n", r => "\r", t => "\t", a => "\a", b => "\b");
 
 
 sub new {
@@ -55,8 +56,8 @@ sub commands {
         my ($time, $db, $client, $rest)
             = $line =~ /^([\d.]+) \[(\d+) ([^\]]*)\] (.*)$/ or next;
         my @args = $rest =~ /"((?:[^"\\]|\\.)*)"/g;
-        s/\\x([0-9a-f]{2})/chr hex $1/ge for @args;
-        s/\\(["\\])/$1/g for @args;
+        s/\\(?:x([0-9a-f]{2})|(.))/defined $1 ? chr hex $1
+            : defined $ESCAPE{$2} ? $ESCAPE{$2} : $2/ge for @args;
         push @commands, { time => $time, db => $db, client => $client,
             args => \@args };
     }

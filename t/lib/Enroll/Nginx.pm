@@ -153,21 +153,18 @@ sub _argv {
 }
 
 
-# A sanitizer's reports go to files of the logs folder. nginx frees most but
-# not all at its exit, so leaks are looked for only when asked.
+# A sanitizer's reports go to files of the logs folder.
 
 sub _env {
-    my ($self) = @_;
+    my ($self, $leaks) = @_;
 
     my $log = "log_path=$self->{logs}/san";
-    my $leaks = $ENV{ENROLL_LEAKS} ? 1 : 0;
 
     return { LC_ALL => 'C',
         # every module's tables have the same names
         ASAN_OPTIONS => "$log:detect_leaks=$leaks:detect_odr_violation=0"
             . ':detect_stack_use_after_return=1:strict_string_checks=1',
-        UBSAN_OPTIONS => "$log:print_stacktrace=1",
-        LSAN_OPTIONS => $ENV{LSAN_OPTIONS} || '' };
+        UBSAN_OPTIONS => "$log:print_stacktrace=1" };
 }
 
 
@@ -175,7 +172,7 @@ sub start {
     my ($self) = @_;
 
     $self->{process} = Enroll::Process->start(argv => [$self->_argv],
-        output => "$self->{logs}/stderr.log", env => $self->_env);
+        output => "$self->{logs}/stderr.log", env => $self->_env(1));
 
     my @ports = $self->_listening;
 
@@ -383,8 +380,9 @@ sub nginx_test_config {
 
     my $self = __PACKAGE__->_prepare(name => 'try-' . ++$tried, @arg);
     my $output = "$self->{dir}/output";
+    # nginx itself does not free everything when the configuration is bad
     my $process = Enroll::Process->start(argv => [$self->_argv('-t')],
-        output => $output, env => $self->_env);
+        output => $output, env => $self->_env(0));
 
     wait_for { $process->gone } 'nginx -t to end', 20;
     my $status = $process->status;
