@@ -61,7 +61,11 @@ sub new {
             'tls-auth-clients no';
     }
 
-    push @conf, "requirepass $arg{password}" if defined $arg{password};
+    if (defined $arg{password}) {
+        (my $quoted = $arg{password}) =~ s/(["\\])/\\$1/g;
+        push @conf, "requirepass \"$quoted\"";
+    }
+
     push @conf, @{$arg{acl} || []}, @{$arg{conf} || []};
 
     spew("$dir/redis.conf", join '', map { "$_\n" } @conf);
@@ -105,16 +109,24 @@ sub start {
 }
 
 
-# Cleanly ('TERM'), or as a crash would ('KILL').
+# Cleanly ('TERM'), or as a crash would ('KILL'). MONITORs end with it.
 
 sub stop {
     my ($self, $signal) = @_;
 
-    delete $self->{client};
-    my $process = delete $self->{process} or return;
-    $process->signal('CONT');
+    $signal ||= 'TERM';
+    $self->thaw if $signal ne 'KILL';
 
-    if (!$process->stop($signal || 'TERM', 10)) {
+    for my $monitor (splice @{$self->{monitors}}) {
+        eval { $monitor->lines } if !$self->{frozen};
+    }
+
+    delete $self->{client};
+    delete $self->{frozen};
+
+    my $process = delete $self->{process} or return;
+
+    if (!$process->stop($signal, 10)) {
         add_problem("$self->{name}: redis-server does not leave");
     }
 
@@ -130,8 +142,17 @@ sub restart {
 
 # Hangs it: connections are accepted by the kernel and nothing is answered.
 
-sub freeze { $_[0]{process}->signal('STOP'); return }
-sub thaw   { $_[0]{process}->signal('CONT'); return }
+sub freeze {
+    my ($self) = @_;
+    $self->{frozen} = $self->{process}->signal('STOP');
+    return;
+}
+
+sub thaw {
+    my ($self) = @_;
+    $self->{process}->signal('CONT') if delete $self->{frozen};
+    return;
+}
 
 
 # A connection of the caller's own. The harness comes in by the default user.
@@ -210,22 +231,24 @@ sub dump_keys {
 }
 
 
-# Ends it, with its key space and MONITORs in its logs folder for the search.
+# Ends it, with its key space in its logs folder for the search.
 
 sub finish {
     my ($self) = @_;
 
-    if ($self->{scan} && $self->{process} && !$self->{process}->gone) {
-        $self->{process}->signal('CONT');
-        delete $self->{client};
+    my $running = $self->{process} && !$self->{process}->gone;
+    my $keys = '';
 
-        if (eval { $self->command('PING') }) {
-            $_->lines for @{$self->{monitors}};
-            spew("$self->{logs}/keys.txt", $self->dump_keys);
-        }
+    if ($self->{scan} && $running) {
+        $self->thaw;
+        delete $self->{client};
+        eval { $keys = $self->dump_keys; 1 }
+            or add_problem("$self->{name}: cannot look through it: $@");
     }
 
+    spew("$self->{logs}/keys.txt", $keys);
     $self->stop;
+
     return;
 }
 

@@ -104,7 +104,7 @@ sub _pattern {
 
 sub answer {
     my ($self, $path, @answers) = @_;
-    return $self->_ask('answer', path => _pattern($path),
+    return $self->_ask('answer', path => scalar _pattern($path),
         answers => \@answers);
 }
 
@@ -114,7 +114,7 @@ sub refuse  { return $_[0]->_ask('refuse') }
 
 sub count {
     my ($self, $path) = @_;
-    return $self->_ask('count', path => _pattern($path));
+    return $self->_ask('count', path => scalar _pattern($path));
 }
 
 sub wait_count {
@@ -132,7 +132,7 @@ sub release {
 sub requests {
     my ($self, $path) = @_;
     return map { Enroll::Upstream::Request->new($_) }
-        @{ $self->_ask('requests', path => _pattern($path)) };
+        @{ $self->_ask('requests', path => scalar _pattern($path)) };
 }
 
 
