@@ -85,11 +85,14 @@ struct ngx_enroll_redis_op_s {
 
     /* the rest is redis/' own */
     unsigned                      repeated:1;
-    unsigned                      written:1;
+    unsigned                      written:1; /* whole, at least once */
+    size_t                        sent;      /* on this connection */
+    ngx_int_t                     rc;
+    ngx_enroll_resp_t             reply;
     ngx_queue_t                   queue;
     ngx_event_t                   timer;
     void                         *connection;
-    ngx_enroll_redis_t           *redis;
+    void                         *node;
 };
 
 

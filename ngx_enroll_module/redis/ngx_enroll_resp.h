@@ -50,7 +50,9 @@ void ngx_enroll_resp_reader_free(ngx_enroll_resp_reader_t *reader);
 /*
  * Feeds len bytes as they came from the wire.
  * NGX_OK, or NGX_ERROR: a limit was passed, or it is not RESP; the
- * connection is to be closed.
+ * connection is to be closed. Where complete replies came before what is
+ * wrong it is NGX_OK: they are to be taken first, then
+ * ngx_enroll_resp_next() says NGX_ERROR.
  */
 ngx_int_t ngx_enroll_resp_feed(ngx_enroll_resp_reader_t *reader,
     const u_char *data, size_t len);
@@ -62,6 +64,9 @@ ngx_int_t ngx_enroll_resp_feed(ngx_enroll_resp_reader_t *reader,
  */
 ngx_int_t ngx_enroll_resp_next(ngx_enroll_resp_reader_t *reader,
     ngx_pool_t *pool, ngx_enroll_resp_t *reply);
+
+/* Nothing is left to take, and no reply has begun. */
+ngx_uint_t ngx_enroll_resp_empty(ngx_enroll_resp_reader_t *reader);
 
 
 #endif /* _NGX_ENROLL_RESP_H_INCLUDED_ */

@@ -1,0 +1,231 @@
+
+/*
+ * The greeting: AUTH, SELECT, CLIENT SETNAME, ROLE and PING in one write,
+ * and what the answers must say before the connection is used.
+ *
+ * ROLE is answered by a server that loads its data set or has lost its
+ * master; PING is not. CLIENT, ROLE and PING may be forbidden by an ACL; only
+ * ROLE is missed then.
+ */
+
+#include "ngx_enroll_redis_connection.h"
+
+
+#define ngx_enroll_redis_starts(str, prefix)                                  \
+    ((str)->len >= sizeof(prefix) - 1                                         \
+     && ngx_strncmp((str)->data, prefix, sizeof(prefix) - 1) == 0)
+
+
+static ngx_int_t ngx_enroll_redis_hello_format(
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
+static ngx_int_t ngx_enroll_redis_hello_auth(
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *command);
+static ngx_int_t ngx_enroll_redis_hello_select(
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *command);
+static ngx_uint_t ngx_enroll_redis_hello_master(
+    const ngx_enroll_resp_t *reply);
+
+
+/* also what a failure is named by */
+static const char  ngx_enroll_redis_auth[] = "AUTH refused";
+static const char  ngx_enroll_redis_select[] = "SELECT refused";
+static const char  ngx_enroll_redis_setname[] = "CLIENT SETNAME refused";
+static const char  ngx_enroll_redis_role[] = "ROLE refused";
+static const char  ngx_enroll_redis_ping[] = "PING refused";
+
+
+ngx_int_t
+ngx_enroll_redis_hello_create(ngx_enroll_redis_connection_t *conn)
+{
+    u_char      *p;
+    ngx_int_t    rc;
+    ngx_str_t    commands[NGX_ENROLL_REDIS_HELLO_MAX];
+    ngx_uint_t   i;
+
+    conn->ngreetings = 0;
+
+    rc = ngx_enroll_redis_hello_format(conn, commands);
+
+    ngx_str_null(&conn->hello);
+
+    for (i = 0; i < conn->ngreetings; i++) {
+        conn->hello.len += commands[i].len;
+    }
+
+    if (rc == NGX_OK) {
+        conn->hello.data = ngx_pnalloc(conn->c->pool, conn->hello.len);
+    }
+
+    p = conn->hello.data;
+
+    for (i = 0; i < conn->ngreetings; i++) {
+        if (p) {
+            p = ngx_cpymem(p, commands[i].data, commands[i].len);
+        }
+
+        ngx_explicit_memzero(commands[i].data, commands[i].len);
+    }
+
+    if (p == NULL) {
+        conn->hello.len = 0;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
+    ngx_str_t *commands)
+{
+    ngx_pool_t  *pool;
+
+    static const ngx_str_t  setname[] = {
+        ngx_string("CLIENT"), ngx_string("SETNAME"), ngx_string("enroll")
+    };
+    static const ngx_str_t  role[] = { ngx_string("ROLE") };
+    static const ngx_str_t  ping[] = { ngx_string("PING") };
+
+    pool = conn->c->pool;
+
+    if (conn->conf->password.len) {
+        if (ngx_enroll_redis_hello_auth(conn, &commands[conn->ngreetings])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        conn->greetings[conn->ngreetings++] = ngx_enroll_redis_auth;
+    }
+
+    if (conn->conf->database) {
+        if (ngx_enroll_redis_hello_select(conn, &commands[conn->ngreetings])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        conn->greetings[conn->ngreetings++] = ngx_enroll_redis_select;
+    }
+
+    if (ngx_enroll_resp_command(pool, 3, setname, &commands[conn->ngreetings])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    conn->greetings[conn->ngreetings++] = ngx_enroll_redis_setname;
+
+    if (ngx_enroll_resp_command(pool, 1, role, &commands[conn->ngreetings])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    conn->greetings[conn->ngreetings++] = ngx_enroll_redis_role;
+
+    if (ngx_enroll_resp_command(pool, 1, ping, &commands[conn->ngreetings])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    conn->greetings[conn->ngreetings++] = ngx_enroll_redis_ping;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_enroll_redis_hello_auth(ngx_enroll_redis_connection_t *conn,
+    ngx_str_t *command)
+{
+    ngx_str_t   argv[3];
+    ngx_uint_t  argc;
+
+    argc = 0;
+    ngx_str_set(&argv[argc], "AUTH");
+    argc++;
+
+    if (conn->conf->user.len) {
+        argv[argc++] = conn->conf->user;
+    }
+
+    argv[argc++] = conn->conf->password;
+
+    return ngx_enroll_resp_command(conn->c->pool, argc, argv, command);
+}
+
+
+static ngx_int_t
+ngx_enroll_redis_hello_select(ngx_enroll_redis_connection_t *conn,
+    ngx_str_t *command)
+{
+    u_char     number[NGX_INT_T_LEN];
+    ngx_str_t  argv[2];
+
+    ngx_str_set(&argv[0], "SELECT");
+
+    argv[1].data = number;
+    argv[1].len = ngx_sprintf(number, "%ui", conn->conf->database) - number;
+
+    return ngx_enroll_resp_command(conn->c->pool, 2, argv, command);
+}
+
+
+void
+ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
+    const ngx_enroll_resp_t *reply, const char **failure)
+{
+    const char  *greeting;
+
+    greeting = conn->greetings[conn->greeted];
+
+    if (reply->type == NGX_ENROLL_RESP_ERROR) {
+
+        if (ngx_enroll_redis_starts(&reply->str, "NOPERM")
+            && (greeting == ngx_enroll_redis_setname
+                || greeting == ngx_enroll_redis_ping))
+        {
+            return;
+        }
+
+        ngx_enroll_redis_connection_detail(conn, "%V", &reply->str);
+
+        if (ngx_enroll_redis_starts(&reply->str, "LOADING")) {
+            *failure = "LOADING";
+
+        } else if (ngx_enroll_redis_starts(&reply->str, "MASTERDOWN")) {
+            *failure = "MASTERDOWN";
+
+        } else if (ngx_enroll_redis_starts(&reply->str, "BUSY ")) {
+            *failure = "BUSY";
+
+        } else {
+            *failure = greeting;
+        }
+
+        return;
+    }
+
+    if (greeting == ngx_enroll_redis_role
+        && !ngx_enroll_redis_hello_master(reply))
+    {
+        *failure = "not a master";
+    }
+}
+
+
+static ngx_uint_t
+ngx_enroll_redis_hello_master(const ngx_enroll_resp_t *reply)
+{
+    static const ngx_str_t  master = ngx_string("master");
+
+    return reply->type == NGX_ENROLL_RESP_ARRAY
+           && reply->nelts > 0
+           && reply->elts[0].type == NGX_ENROLL_RESP_STRING
+           && reply->elts[0].str.len == master.len
+           && ngx_strncmp(reply->elts[0].str.data, master.data, master.len)
+              == 0;
+}
