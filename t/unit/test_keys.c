@@ -1,0 +1,381 @@
+
+#include "ngx_enroll_keys.h"
+
+#include "fixture.h"
+
+
+#define SET(keys)  "{\"keys\":[" keys "]}"
+#define A          OCT("a", K_A)
+#define B          OCT("b", K_B)
+#define S          SUBJECT_KEY
+
+/* 31 and 32 bytes */
+#define K_31       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg"
+#define K_16       "AAECAwQFBgcICQoLDA0ODw"
+
+#define EC(crv)    "{\"kty\":\"EC\",\"kid\":\"sig\",\"crv\":\"" crv "\"}"
+
+
+static ngx_int_t
+read_keys(ngx_enroll_keys_t *keys, const char *json, size_t len, char *err)
+{
+    ngx_int_t  rc;
+    ngx_str_t  copy;
+
+    copy = fixture_copy(json, len);
+    memset(err, 0, NGX_ENROLL_ERR_LEN);
+
+    rc = ngx_enroll_keys_read(keys, copy.data, copy.len, err);
+
+    free(copy.data);
+
+    return rc;
+}
+
+
+static void
+test_accepted(void)
+{
+    char               err[NGX_ENROLL_ERR_LEN];
+    ngx_uint_t         i;
+    ngx_enroll_keys_t  keys;
+
+    static const struct {
+        const char  *json;
+        ngx_uint_t   n;
+        u_char       first;
+        const char  *name;
+    } accepted[] = {
+        { SET(A "," S), 1, NUMBER_A, "one key and the subject key" },
+        { SET(S "," A), 1, NUMBER_A, "the subject key first" },
+        { SET(B "," A "," S), 2, NUMBER_B, "two keys, the first one makes" },
+        { SET(A "," S "," B), 2, NUMBER_A, "a key behind the subject key" },
+        { SET(EC("P-256") "," A "," S), 1, NUMBER_A, "a P-256 key is passed" },
+        { SET("{\"kty\":\"oct\",\"k\":\"" K_A "\"}," S), 1, NUMBER_A,
+          "a key without kid" },
+        { SET("{\"kty\":\"oct\",\"alg\":\"HS256\",\"use\":\"sig\",\"key_ops\":"
+              "[\"sign\"],\"k\":\"" K_A "\"}," S), 1, NUMBER_A,
+          "other members of a key" },
+        { "{\"keys\":[" A "," S "],\"note\":1}", 1, NUMBER_A,
+          "other members of the set" },
+        { " \n" SET(A "," S) "\n", 1, NUMBER_A, "white space around" }
+    };
+
+    for (i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+        tap_ok(read_keys(&keys, accepted[i].json, strlen(accepted[i].json),
+                         err)
+               == NGX_OK
+               && keys.nkeys == accepted[i].n
+               && keys.keys[0].number == accepted[i].first
+               && keys.subject != NULL,
+               "%s", accepted[i].name);
+
+        ngx_enroll_keys_free(&keys);
+    }
+}
+
+
+static void
+test_refused(void)
+{
+    char               err[NGX_ENROLL_ERR_LEN];
+    ngx_uint_t         i;
+    ngx_enroll_keys_t  keys, blank;
+
+    static const struct {
+        const char  *json;
+        const char  *err;
+    } refused[] = {
+        { "", "not JSON in line 1" },
+        { "{", "not JSON in line 1" },
+        { SET(A "," S) "x", "not JSON in line 1" },
+        { "{\n\"keys\":[" K_A, "not JSON in line 2" },
+        { "{\"keys\":[],\n\"keys\":[]}", "duplicate member in line 2" },
+        { SET(A ",{\"kty\":\"oct\",\n\"k\":\"" K_A "\",\"k\":\"" K_B "\"}"),
+          "duplicate member in line 2" },
+        { "[" A "," S "]", "not a JWK Set, {\"keys\":[...]} is needed" },
+        { A, "not a JWK Set, {\"keys\":[...]} is needed" },
+        { "{}", "not a JWK Set, {\"keys\":[...]} is needed" },
+        { "{\"keys\":{}}", "not a JWK Set, {\"keys\":[...]} is needed" },
+        { SET(""), "no \"oct\" key to make tokens with" },
+        { SET(S), "no \"oct\" key to make tokens with" },
+        { SET(EC("P-256") "," S), "no \"oct\" key to make tokens with" },
+        { SET(A), "no \"oct\" key with the kid \"subject\"" },
+        { SET(A "," OCT("Subject", K_SUBJECT)),
+          "no \"oct\" key with the kid \"subject\"" },
+        { SET(A ",{\"kty\":\"EC\",\"kid\":\"subject\",\"crv\":\"P-256\"}"),
+          "no \"oct\" key with the kid \"subject\"" },
+        { SET(A "," S "," S),
+          "key 3 (\"subject\") is the second one of that kid" },
+        { SET(A "," OCT("kid", K_16) "," S),
+          "key 2 (\"kid\") has 16 bytes, at least 32 are needed" },
+        { SET(A "," OCT("kid", K_31) "," S),
+          "key 2 (\"kid\") has 31 bytes, at least 32 are needed" },
+        { SET(A "," OCT("subject", K_16)),
+          "key 2 (\"subject\") has 16 bytes, at least 32 are needed" },
+        { SET("{\"kty\":\"oct\",\"k\":\"" K_16 "\"}"),
+          "key 1 has 16 bytes, at least 32 are needed" },
+        { SET(OCT("a", "") "," S), "key 1 (\"a\") has no k" },
+        { SET("{\"kty\":\"oct\",\"k\":7}"), "key 1 has no k" },
+        { SET("{\"kty\":\"oct\"}"), "key 1 has no k" },
+        { SET(OCT("a", K_A "=") "," S),
+          "key 1 (\"a\") has a k that is not base64url" },
+        { SET(OCT("a", K_A " ") "," S),
+          "key 1 (\"a\") has a k that is not base64url" },
+        { SET(OCT("a", "A") "," S),
+          "key 1 (\"a\") has a k that is not base64url" },
+        { SET(OCT("a", "+" K_A) "," S),
+          "key 1 (\"a\") has a k that is not base64url" },
+        { SET(A "," OCT("again", K_A) "," S),
+          "key 2 (\"again\") has the same number (51) as another key, "
+          "generate a new one" },
+        { SET(A "," OCT("b", K_SAME_AS_A) "," S),
+          "key 2 (\"b\") has the same number (51) as another key, "
+          "generate a new one" },
+        { SET(A "," EC("P-384")),
+          "key 2 (\"sig\") is not on the curve \"P-256\"" },
+        { SET("{\"kty\":\"EC\"}"), "key 1 is not on the curve \"P-256\"" },
+        { SET("{\"kty\":\"RSA\",\"kid\":\"r\"}"),
+          "key 1 (\"r\") has the kty \"RSA\", \"oct\" or \"EC\" is needed" },
+        { SET("{\"kty\":\"OCT\",\"k\":\"" K_A "\"}"),
+          "key 1 has the kty \"OCT\", \"oct\" or \"EC\" is needed" },
+        { SET("{\"kid\":\"a\",\"k\":\"" K_A "\"}"),
+          "key 1 (\"a\") has no kty" },
+        { SET("{\"kty\":1}"), "key 1 has no kty" },
+        { SET(A ",7"), "key 2 is not an object" },
+        { SET(A ",[]"), "key 2 is not an object" },
+        { SET("{\"kty\":\"oct\",\"kid\":7,\"k\":\"" K_A "\"}"),
+          "key 1 has a kid that is not a string" },
+        { SET("{\"kid\":\"a\\n\\u001b[1m\\u00e9\"}"),
+          "key 1 (\"a??[1m??\") has no kty" }
+    };
+
+    memset(&blank, 0, sizeof(blank));
+
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        if (!tap_ok(read_keys(&keys, refused[i].json, strlen(refused[i].json),
+                              err)
+                    == NGX_ERROR
+                    && strcmp(err, refused[i].err) == 0
+                    && memcmp(&keys, &blank, sizeof(keys)) == 0,
+                    "%s", refused[i].err))
+        {
+            printf("# %s\n", err);
+        }
+    }
+
+    tap_ok(read_keys(&keys, "{\"keys\":[]}\0", 12, err) == NGX_ERROR,
+           "a NUL behind the set");
+}
+
+
+static void
+test_many(void)
+{
+    char               json[2048], err[NGX_ENROLL_ERR_LEN], *p;
+    ngx_uint_t         n, i;
+    ngx_enroll_keys_t  keys;
+
+    static const char  *many[] = K_MANY;
+
+    for (n = 16; n <= 17; n++) {
+        p = json + sprintf(json, "{\"keys\":[" SUBJECT_KEY);
+
+        for (i = 0; i < n; i++) {
+            p += sprintf(p, ",{\"kty\":\"oct\",\"k\":\"%s\"}", many[i]);
+        }
+
+        p += sprintf(p, "]}");
+
+        if (n == 16) {
+            tap_ok(read_keys(&keys, json, p - json, err) == NGX_OK
+                   && keys.nkeys == 16,
+                   "16 keys beside the subject key");
+            ngx_enroll_keys_free(&keys);
+
+        } else {
+            tap_ok(read_keys(&keys, json, p - json, err) == NGX_ERROR
+                   && strcmp(err, "key 18 is one too many, at most 16 \"oct\" "
+                             "keys beside \"subject\" are allowed")
+                      == 0,
+                   "17 are too many");
+        }
+    }
+}
+
+
+static void
+test_long_names(void)
+{
+    char               json[1024], err[NGX_ENROLL_ERR_LEN], x[301];
+    ngx_enroll_keys_t  keys;
+
+    memset(x, 'x', 300);
+    x[300] = '\0';
+
+    sprintf(json, "{\"keys\":[{\"kty\":\"%s\",\"kid\":\"%s\"}]}", x, x);
+
+    tap_ok(read_keys(&keys, json, strlen(json), err) == NGX_ERROR
+           && strstr(err, "\"oct\" or \"EC\" is needed") != NULL,
+           "an endless kid and kty leave room for the reason");
+
+    sprintf(json, "{\"keys\":[\"" K_A "\" \"" K_A "\"]}");
+
+    tap_ok(read_keys(&keys, json, strlen(json), err) == NGX_ERROR
+           && strstr(err, "AAEC") == NULL,
+           "I5 no error quotes what is near, which may be a key");
+}
+
+
+static void
+test_hmac(void)
+{
+    u_char        out[NGX_ENROLL_MAC_LEN];
+    ngx_str_t     parts[3];
+    ngx_uint_t    i, wrong;
+    EVP_MAC_CTX  *mac;
+
+    /* RFC 4231, section 4.3 */
+
+    static const char  right[] =
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+
+    mac = ngx_enroll_hmac_context((u_char *) "Jefe", 4);
+
+    parts[0] = fixture_str("what do ya want for nothing?");
+
+    tap_ok(ngx_enroll_hmac(mac, parts, 1, out) == NGX_OK
+           && fixture_is_hex(out, sizeof(out), right),
+           "HMAC-SHA-256 of RFC 4231");
+
+    parts[0] = fixture_str("what do ya want ");
+    parts[1].data = NULL;
+    parts[1].len = 0;
+    parts[2] = fixture_str("for nothing?");
+
+    wrong = 0;
+
+    for (i = 0; i < 1000; i++) {
+        wrong += ngx_enroll_hmac(mac, parts, 3, out) != NGX_OK;
+        wrong += !fixture_is_hex(out, sizeof(out), right);
+    }
+
+    tap_ok(wrong == 0, "in parts, again and again with the kept context");
+
+    /* python3: hmac.new(b"Jefe", b"", "sha256").hexdigest() */
+
+    tap_ok(ngx_enroll_hmac(mac, NULL, 0, out) == NGX_OK
+           && fixture_is_hex(out, sizeof(out), "923598ca6d64af2a5dba79dcd021a8"
+                             "a0fe5c5f557519adaaf0ad532d4506dd30"),
+           "of nothing");
+
+    EVP_MAC_CTX_free(mac);
+}
+
+
+static void
+test_subject(void)
+{
+    u_char             digest[NGX_ENROLL_DIGEST_LEN];
+    char               name[32];
+    ngx_str_t          subject;
+    ngx_uint_t         i, partition, wrong, seen[7];
+    ngx_enroll_keys_t  a, b;
+
+    static const struct {
+        ngx_uint_t  partitions;
+        ngx_uint_t  partition;
+    } known[] = {
+        { 1, 0 },
+        { 7, SUBJECT_OF_7 },
+        { 64, SUBJECT_OF_64 },
+        { 65536, SUBJECT_OF_65536 }
+    };
+
+    fixture_keys(&a, KEYS_A);
+    fixture_keys(&b, KEYS_B);
+
+    subject = fixture_str("u-1042");
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        tap_ok(ngx_enroll_subject_digest(&a, &subject, known[i].partitions,
+                                         digest, &partition)
+               == NGX_OK
+               && partition == known[i].partition
+               && fixture_is_hex(digest, sizeof(digest), SUBJECT_DIGEST),
+               "the known subject in %lu partitions",
+               (unsigned long) known[i].partitions);
+    }
+
+    tap_ok(ngx_enroll_subject_digest(&b, &subject, 64, digest, &partition)
+           == NGX_OK
+           && partition == SUBJECT_OF_64
+           && fixture_is_hex(digest, sizeof(digest), SUBJECT_DIGEST),
+           "I9 it is found again after the other keys were rotated");
+
+    tap_ok(ngx_enroll_subject_digest(&a, &subject, 0, digest, &partition)
+           == NGX_ERROR,
+           "no partitions are an error");
+
+    wrong = 0;
+    memset(seen, 0, sizeof(seen));
+
+    for (i = 0; i < 7000; i++) {
+        subject.data = (u_char *) name;
+        subject.len = sprintf(name, "u-%lu", (unsigned long) i);
+
+        ngx_enroll_subject_digest(&a, &subject, 7, digest, &partition);
+
+        if (partition < 7) {
+            seen[partition]++;
+
+        } else {
+            wrong++;
+        }
+    }
+
+    for (i = 0; i < 7; i++) {
+        wrong += seen[i] < 850 || seen[i] > 1150;
+    }
+
+    tap_ok(wrong == 0, "subjects spread over the partitions");
+
+    ngx_enroll_keys_free(&a);
+    ngx_enroll_keys_free(&b);
+}
+
+
+static void
+test_find(void)
+{
+    ngx_enroll_keys_t  keys;
+
+    fixture_keys(&keys, KEYS_BA);
+
+    tap_ok(ngx_enroll_key_find(&keys, NUMBER_A) == &keys.keys[1]
+           && ngx_enroll_key_find(&keys, NUMBER_B) == &keys.keys[0],
+           "keys are found by their number");
+    tap_ok(ngx_enroll_key_find(&keys, 0) == NULL,
+           "an empty place is not the key of number 0");
+
+    ngx_enroll_keys_free(&keys);
+    ngx_enroll_keys_free(&keys);
+
+    tap_ok(keys.nkeys == 0 && keys.subject == NULL,
+           "a set may be freed twice");
+}
+
+
+int
+main(void)
+{
+    test_accepted();
+    test_refused();
+    test_many();
+    test_long_names();
+    test_hmac();
+    test_subject();
+    test_find();
+
+    return tap_done();
+}
