@@ -26,19 +26,25 @@ UNIT_FLAGS = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 UNIT_LIBS  = -ljose -ljansson -lcrypto
 
 .PHONY: module unit deps test test-asan lint demo clean
+.SECONDARY:
 .NOTPARALLEL:
 
 module:
 	tools/build.sh build/nginx
 
-unit: module $(UNIT)
+unit: build/nginx/ngx_auto_config.h $(UNIT)
+
+build/nginx/ngx_auto_config.h:
+	tools/build.sh build/nginx configure
 
 build/unit/core/%.o: ngx_enroll_module/core/%.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(UNIT_FLAGS) -c -o $@ $<
+	@echo CC $<
+	@$(CC) $(UNIT_FLAGS) -c -o $@ $<
 
 build/unit/test_%: t/unit/test_%.c $(CORE_O) $(HEADERS)
-	$(CC) $(UNIT_FLAGS) -o $@ $< $(CORE_O) $(UNIT_LIBS)
+	@echo CC $<
+	@$(CC) $(UNIT_FLAGS) -o $@ $< $(CORE_O) $(UNIT_LIBS)
 
 deps:
 	tools/deps.sh test

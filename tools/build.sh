@@ -2,7 +2,7 @@
 #
 # build.sh DIR builds the module into DIR, against the nginx that Debian
 # packages (nginx-dev) or another source tree (NGINX_SRC, with its OPTIONS,
-# CC_OPT and LD_OPT).
+# CC_OPT and LD_OPT). build.sh DIR configure only makes nginx's headers.
 
 set -eu
 
@@ -42,6 +42,10 @@ if [ "$made" != "$(cat "$dir/made" 2> /dev/null)" ]; then
     (cd "$src" && "${configure[@]}") > "$dir/configure.log" 2>&1 \
         || { tail -n 5 "$dir/configure.log"; exit 1; }
     printf '%s\n' "$made" > "$dir/made"
+fi
+
+if [ "${2:-}" = configure ]; then
+    exit 0
 fi
 
 MAKEFLAGS="" make -s -j "$(nproc)" -C "$src" -f "$dir/Makefile" modules
