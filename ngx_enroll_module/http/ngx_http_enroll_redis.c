@@ -1,0 +1,710 @@
+
+#include "ngx_http_enroll_redis.h"
+
+
+#define NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX  1024
+
+/* intermediates between Redis' certificate and the trusted one */
+#define NGX_HTTP_ENROLL_REDIS_SSL_DEPTH  3
+
+
+struct ngx_http_enroll_redis_shared_s {
+    ngx_enroll_redis_conf_t    conf;
+    ngx_enroll_redis_t        *client;           /* this worker's */
+};
+
+
+static char *ngx_http_enroll_redis_read_password(ngx_conf_t *cf,
+    ngx_str_t *directive, ngx_str_t *name, ngx_fd_t fd, ngx_str_t *password);
+static ngx_uint_t ngx_http_enroll_redis_given(
+    const ngx_http_enroll_redis_conf_t *conf);
+static void ngx_http_enroll_redis_merge(ngx_http_enroll_redis_conf_t *prev,
+    ngx_http_enroll_redis_conf_t *conf);
+static char *ngx_http_enroll_redis_finish_main(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *main);
+static char *ngx_http_enroll_redis_finish(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf);
+static ngx_resolver_t *ngx_http_enroll_redis_resolver(ngx_conf_t *cf,
+    const ngx_http_enroll_redis_conf_t *conf, ngx_msec_t *timeout);
+static char *ngx_http_enroll_redis_locate(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
+static char *ngx_http_enroll_redis_ssl(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
+static char *ngx_http_enroll_redis_ssl_check(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
+static char *ngx_http_enroll_redis_ssl_files(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_ssl_t *ssl);
+static char *ngx_http_enroll_redis_error(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, const char *message);
+
+
+ngx_http_enroll_redis_bounds_t
+    ngx_http_enroll_redis_database_bounds = { 0, NGX_MAX_INT32_VALUE };
+ngx_http_enroll_redis_bounds_t
+    ngx_http_enroll_redis_timeout_bounds = { 1, 60000 };
+ngx_http_enroll_redis_bounds_t
+    ngx_http_enroll_redis_queue_bounds = { 1, 1000000 };
+ngx_http_enroll_redis_bounds_t
+    ngx_http_enroll_redis_failures_bounds = { 1, 1000 };
+ngx_http_enroll_redis_bounds_t
+    ngx_http_enroll_redis_retry_bounds = { 10, 60000 };
+
+
+ngx_enroll_redis_t *
+ngx_http_enroll_redis_client(ngx_http_enroll_redis_conf_t *conf,
+    ngx_log_t *log)
+{
+    ngx_http_enroll_redis_shared_t  *shared;
+
+    shared = conf->shared;
+
+    if (shared == NULL) {
+        return NULL;
+    }
+
+    if (shared->client == NULL) {
+        shared->client = ngx_enroll_redis_create(&shared->conf, log);
+    }
+
+    return shared->client;
+}
+
+
+void
+ngx_http_enroll_redis_create_conf(ngx_http_enroll_redis_conf_t *conf)
+{
+    conf->url = NULL;
+    conf->file = NULL;
+    conf->line = 0;
+
+    ngx_str_null(&conf->user);
+    ngx_str_null(&conf->password);
+    conf->database = NGX_CONF_UNSET;
+
+    conf->timeout = NGX_CONF_UNSET_MSEC;
+    conf->queue = NGX_CONF_UNSET;
+    conf->failures = NGX_CONF_UNSET;
+    conf->retry = NGX_CONF_UNSET_MSEC;
+
+    conf->ssl = NGX_CONF_UNSET;
+    conf->ssl_verify = NGX_CONF_UNSET;
+    ngx_str_null(&conf->ssl_trusted_certificate);
+    ngx_str_null(&conf->ssl_name);
+    ngx_str_null(&conf->ssl_certificate);
+    ngx_str_null(&conf->ssl_certificate_key);
+    conf->ssl_protocols = 0;
+
+    conf->ready = NULL;
+    conf->shared = NULL;
+}
+
+
+char *
+ngx_http_enroll_redis_merge_conf(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *prev, ngx_http_enroll_redis_conf_t *conf)
+{
+    ngx_uint_t       given;
+    ngx_msec_t       timeout;
+    ngx_resolver_t  *resolver;
+
+    given = ngx_http_enroll_redis_given(conf);
+
+    if (prev->url && prev->ready == NULL && !given) {
+
+        /* http{} itself is never merged */
+
+        if (ngx_http_enroll_redis_finish_main(cf, prev) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_http_enroll_redis_merge(prev, conf);
+
+    if (conf->url == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    resolver = ngx_http_enroll_redis_resolver(cf, conf, &timeout);
+
+    if (!given
+        && prev->ready->resolver == resolver
+        && prev->ready->resolver_timeout == timeout)
+    {
+        conf->ready = prev->ready;
+        conf->shared = prev->shared;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_enroll_redis_finish(cf, conf);
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_redis_given(const ngx_http_enroll_redis_conf_t *conf)
+{
+    return conf->url
+           || conf->user.data
+           || conf->password.data
+           || conf->database != NGX_CONF_UNSET
+           || conf->timeout != NGX_CONF_UNSET_MSEC
+           || conf->queue != NGX_CONF_UNSET
+           || conf->failures != NGX_CONF_UNSET
+           || conf->retry != NGX_CONF_UNSET_MSEC
+           || conf->ssl != NGX_CONF_UNSET
+           || conf->ssl_verify != NGX_CONF_UNSET
+           || conf->ssl_trusted_certificate.data
+           || conf->ssl_name.data
+           || conf->ssl_certificate.data
+           || conf->ssl_certificate_key.data
+           || conf->ssl_protocols;
+}
+
+
+static void
+ngx_http_enroll_redis_merge(ngx_http_enroll_redis_conf_t *prev,
+    ngx_http_enroll_redis_conf_t *conf)
+{
+    if (conf->url == NULL) {
+        conf->url = prev->url;
+        conf->file = prev->file;
+        conf->line = prev->line;
+    }
+
+    ngx_conf_merge_str_value(conf->user, prev->user, "");
+    ngx_conf_merge_str_value(conf->password, prev->password, "");
+    ngx_conf_merge_value(conf->database, prev->database, 0);
+
+    ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 500);
+    ngx_conf_merge_value(conf->queue, prev->queue, 1024);
+    ngx_conf_merge_value(conf->failures, prev->failures, 5);
+    ngx_conf_merge_msec_value(conf->retry, prev->retry, 500);
+
+    ngx_conf_merge_value(conf->ssl, prev->ssl, 0);
+    ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 1);
+    ngx_conf_merge_str_value(conf->ssl_trusted_certificate,
+                             prev->ssl_trusted_certificate, "");
+    ngx_conf_merge_str_value(conf->ssl_name, prev->ssl_name, "");
+    ngx_conf_merge_str_value(conf->ssl_certificate,
+                             prev->ssl_certificate, "");
+    ngx_conf_merge_str_value(conf->ssl_certificate_key,
+                             prev->ssl_certificate_key, "");
+
+    if (conf->ssl_protocols == 0) {
+        conf->ssl_protocols = prev->ssl_protocols
+                              ? prev->ssl_protocols
+                              : NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3;
+    }
+}
+
+
+static char *
+ngx_http_enroll_redis_finish_main(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *main)
+{
+    ngx_http_enroll_redis_conf_t  none;
+
+    ngx_http_enroll_redis_create_conf(&none);
+    ngx_http_enroll_redis_merge(&none, main);
+
+    return ngx_http_enroll_redis_finish(cf, main);
+}
+
+
+static char *
+ngx_http_enroll_redis_finish(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf)
+{
+    ngx_enroll_redis_conf_t         *ready;
+    ngx_http_enroll_redis_shared_t  *shared;
+
+    shared = ngx_pcalloc(cf->pool, sizeof(ngx_http_enroll_redis_shared_t));
+    if (shared == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ready = &shared->conf;
+
+    if (conf->user.len && conf->password.len == 0) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                  "\"enroll_redis_user\" needs \"enroll_redis_password_file\"");
+    }
+
+    ready->user = conf->user;
+    ready->password = conf->password;
+    ready->database = conf->database;
+    ready->timeout = conf->timeout;
+    ready->queue = conf->queue;
+    ready->failures = conf->failures;
+    ready->retry = conf->retry;
+
+    if (ngx_http_enroll_redis_locate(cf, conf, ready) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->ssl
+        && ngx_http_enroll_redis_ssl(cf, conf, ready) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->ready = ready;
+    conf->shared = shared;
+
+    return NGX_CONF_OK;
+}
+
+
+/* The resolver that finds Redis at run time, or NULL: it is found now. */
+
+static ngx_resolver_t *
+ngx_http_enroll_redis_resolver(ngx_conf_t *cf,
+    const ngx_http_enroll_redis_conf_t *conf, ngx_msec_t *timeout)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    *timeout = 0;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->url->naddrs
+        || clcf->resolver == NULL
+        || clcf->resolver->connections.nelts == 0)
+    {
+        return NULL;
+    }
+
+    *timeout = clcf->resolver_timeout;
+
+    return clcf->resolver;
+}
+
+
+static char *
+ngx_http_enroll_redis_locate(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready)
+{
+    ngx_url_t  url;
+
+    /* a copy: a place with a resolver may inherit the name */
+    url = *conf->url;
+
+    ready->address = url.url;
+    ready->host = url.host;
+    ready->port = url.port;
+    ready->resolver = ngx_http_enroll_redis_resolver(cf, conf,
+                                                  &ready->resolver_timeout);
+
+    if (url.naddrs == 0 && ready->resolver == NULL) {
+
+        if (ngx_inet_resolve_host(cf->pool, &url) != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "%s in \"enroll_redis %V\", name a host that "
+                          "resolves now, or set \"resolver\" in %s:%ui",
+                          url.err ? url.err : "no memory", &url.url,
+                          conf->file, conf->line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ready->addrs = url.addrs;
+    ready->naddrs = url.naddrs;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_enroll_redis_ssl(ngx_conf_t *cf, ngx_http_enroll_redis_conf_t *conf,
+    ngx_enroll_redis_conf_t *ready)
+{
+    ngx_ssl_t           *ssl;
+    ngx_pool_cleanup_t  *cln;
+
+    if (ngx_http_enroll_redis_ssl_check(cf, conf, ready) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ssl = ngx_pcalloc(cf->pool, sizeof(ngx_ssl_t));
+    if (ssl == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ssl->log = cf->log;
+
+    if (ngx_ssl_create(ssl, conf->ssl_protocols, NULL) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        ngx_ssl_cleanup_ctx(ssl);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_ssl_cleanup_ctx;
+    cln->data = ssl;
+
+    ready->ssl = ssl;
+    ready->ssl_verify = conf->ssl_verify;
+
+    return ngx_http_enroll_redis_ssl_files(cf, conf, ssl);
+}
+
+
+static char *
+ngx_http_enroll_redis_ssl_check(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready)
+{
+    ngx_str_t  *host;
+
+    if (conf->ssl_certificate.len && conf->ssl_certificate_key.len == 0) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                                  "\"enroll_redis_ssl_certificate\" needs "
+                                  "\"enroll_redis_ssl_certificate_key\"");
+    }
+
+    if (conf->ssl_verify && conf->ssl_trusted_certificate.len == 0) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                          "\"enroll_redis_ssl on\" needs "
+                          "\"enroll_redis_ssl_trusted_certificate\" to know "
+                          "Redis by (or \"enroll_redis_ssl_verify off\", "
+                          "which trusts anybody)");
+    }
+
+    ready->ssl_name = conf->ssl_name;
+
+    if (conf->ssl_name.len) {
+        return NGX_CONF_OK;
+    }
+
+    host = &conf->url->host;
+
+    if (conf->url->family == AF_UNIX) {
+
+        if (conf->ssl_verify) {
+            return ngx_http_enroll_redis_error(cf, conf,
+                          "\"enroll_redis_ssl on\" with a unix socket needs "
+                          "\"enroll_redis_ssl_name\", the name in Redis' "
+                          "certificate");
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    ready->ssl_name = *host;
+
+    if (host->data[0] == '[') {
+        ready->ssl_name.data++;
+        ready->ssl_name.len -= 2;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_enroll_redis_ssl_files(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_ssl_t *ssl)
+{
+    if (conf->ssl_certificate.len
+        && ngx_ssl_certificate(cf, ssl, &conf->ssl_certificate,
+                               &conf->ssl_certificate_key, NULL)
+           != NGX_OK)
+    {
+        return ngx_http_enroll_redis_error(cf, conf,
+                          "\"enroll_redis_ssl_certificate\" and its key must "
+                          "be PEM files that belong together");
+    }
+
+    if (conf->ssl_trusted_certificate.len
+        && ngx_ssl_trusted_certificate(cf, ssl,
+                                       &conf->ssl_trusted_certificate,
+                                       NGX_HTTP_ENROLL_REDIS_SSL_DEPTH)
+           != NGX_OK)
+    {
+        return ngx_http_enroll_redis_error(cf, conf,
+                          "\"enroll_redis_ssl_trusted_certificate\" must be "
+                          "a PEM file of CA certificates");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* cf has passed the directive when this is found. */
+
+static char *
+ngx_http_enroll_redis_error(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, const char *message)
+{
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "%s, for \"enroll_redis %V\" in %s:%ui",
+                  message, &conf->url->url, conf->file, conf->line);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                     *value;
+    ngx_url_t                     *url;
+    ngx_http_enroll_redis_conf_t  *rcf;
+
+    rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
+
+    if (rcf->url) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    url = ngx_pcalloc(cf->pool, sizeof(ngx_url_t));
+    if (url == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    url->url = value[1];
+    url->default_port = NGX_HTTP_ENROLL_REDIS_PORT;
+    url->no_resolve = 1;
+
+    if (ngx_parse_url(cf->pool, url) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"enroll_redis %V\", it must be "
+                           "\"host[:port]\", \"address[:port]\", "
+                           "\"[IPv6 address][:port]\" or \"unix:/path\"",
+                           url->err ? url->err : "no memory", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    /* the resolver's way */
+    if (url->naddrs == 0) {
+        ngx_strlow(url->host.data, url->host.data, url->host.len);
+    }
+
+    rcf->url = url;
+    rcf->file = cf->conf_file->file.name.data;
+    rcf->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_enroll_redis_string(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "must not be empty";
+    }
+
+    return ngx_conf_set_str_slot(cf, cmd, conf);
+}
+
+
+char *
+ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    char       *rv;
+    ngx_fd_t    fd;
+    ngx_str_t  *value, *password;
+
+    password = (ngx_str_t *) ((u_char *) conf + cmd->offset);
+
+    if (password->data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(value[1].data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%V\": " ngx_open_file_n " \"%V\" failed, name "
+                           "a file that holds the password in its first line",
+                           &value[0], &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_enroll_redis_read_password(cf, &value[0], &value[1], fd,
+                                             password);
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", &value[1]);
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_http_enroll_redis_read_password(ngx_conf_t *cf, ngx_str_t *directive,
+    ngx_str_t *name, ngx_fd_t fd, ngx_str_t *password)
+{
+    u_char            *end;
+    u_char             line[NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX + 2];
+    ssize_t            n;
+    ngx_file_info_t    fi;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": \"%V\" must be a regular file",
+                           directive, name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (fi.st_mode & 0007) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": others may access \"%V\", it must be "
+                           "its owner's and group's alone: chmod o-rwx",
+                           directive, name);
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_read_fd(fd, line, sizeof(line));
+
+    end = (n > 0) ? ngx_strlchr(line, line + n, LF) : NULL;
+
+    if (n > 0 && end == NULL) {
+        end = line + n;
+    }
+
+    if (n > 0 && end > line && *(end - 1) == CR) {
+        end--;
+    }
+
+    if (n <= 0 || end == line
+        || end - line > NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": the first line of \"%V\" must be the "
+                           "password, of 1 to %d bytes", directive, name,
+                           NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX);
+        ngx_explicit_memzero(line, sizeof(line));
+        return NGX_CONF_ERROR;
+    }
+
+    password->len = end - line;
+    password->data = ngx_pnalloc(cf->pool, password->len);
+
+    if (password->data) {
+        ngx_memcpy(password->data, line, password->len);
+    }
+
+    ngx_explicit_memzero(line, sizeof(line));
+
+    return password->data ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_enroll_redis_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                       *np, n;
+    ngx_str_t                       *value;
+    ngx_http_enroll_redis_bounds_t  *bounds;
+
+    np = (ngx_int_t *) ((u_char *) conf + cmd->offset);
+    bounds = cmd->post;
+
+    if (*np != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n < bounds->min || n > bounds->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"%V\", it must be "
+                           "a number from %i to %i",
+                           &value[1], &value[0], bounds->min, bounds->max);
+        return NGX_CONF_ERROR;
+    }
+
+    *np = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_enroll_redis_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                        n;
+    ngx_str_t                       *value;
+    ngx_msec_t                      *mp;
+    ngx_http_enroll_redis_bounds_t  *bounds;
+
+    mp = (ngx_msec_t *) ((u_char *) conf + cmd->offset);
+    bounds = cmd->post;
+
+    if (*mp != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_parse_time(&value[1], 0);
+
+    if (n == NGX_ERROR || n < bounds->min || n > bounds->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"%V\", it must be "
+                           "a time from %ims to %ims",
+                           &value[1], &value[0], bounds->min, bounds->max);
+        return NGX_CONF_ERROR;
+    }
+
+    *mp = (ngx_msec_t) n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_enroll_redis_protocols(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t  *np, i;
+
+    np = (ngx_uint_t *) ((u_char *) conf + cmd->offset);
+
+    if (*np) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "TLSv1.2") == 0) {
+            *np |= NGX_SSL_TLSv1_2;
+
+        } else if (ngx_strcmp(value[i].data, "TLSv1.3") == 0) {
+            *np |= NGX_SSL_TLSv1_3;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid value \"%V\" in \"%V\", it must be "
+                               "\"TLSv1.2\" or \"TLSv1.3\"",
+                               &value[i], &value[0]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
