@@ -242,10 +242,16 @@ passes('an emerg that was expected', <<'EOS');
     $nginx->wait_log(qr/nonsense/);
 EOS
 
-fails('a crashed worker', qr/exited on signal 11/, <<'EOS');
+fails('a crashed worker', qr/exited on signal 6/, <<'EOS');
     my $nginx = nginx(%conf);
-    kill 'SEGV', $nginx->worker_pids;
+    kill 'ABRT', $nginx->worker_pids;
     $nginx->wait_log(qr/exited on signal/);
+EOS
+
+fails('a worker that a sanitizer ended', qr/exited with code 1/, <<'EOS');
+    my $nginx = nginx(%conf);
+    Enroll::Dir::append($nginx->dir . '/logs/error.log',
+        "2026/01/01 00:00:00 [notice] 1#1: worker process 2 exited with code 1\n");
 EOS
 
 passes('a worker that the test killed', <<'EOS');
@@ -361,12 +367,12 @@ EOS
 subtest 'a test that dies is looked through as well' => sub {
     my ($status, $output) = run_test(<<'EOS');
         my $nginx = nginx(%conf);
-        kill 'SEGV', $nginx->worker_pids;
+        kill 'ABRT', $nginx->worker_pids;
         $nginx->wait_log(qr/exited on signal/);
         exit 0;
 EOS
     isnt($status, 0, 'fails');
-    like($output, qr/exited on signal 11/, 'says so');
+    like($output, qr/exited on signal 6/, 'says so');
 
     ($status, $output) = run_test(<<'EOS');
         my $nginx = nginx(%conf);

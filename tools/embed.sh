@@ -22,7 +22,7 @@ export LC_ALL=C
 
         printf '\n#define %s%s \\\n' "$prefix" "$name"
         awk 1 "$file" \
-            | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/    "&\\n" \\/'
+            | sed -e 's/["?\\]/\\&/g' -e 's/.*/    "&\\n" \\/'
         printf '    ""\n'
     done
 } > "$header.new"

@@ -362,7 +362,8 @@ sub finish {
     $self->stop;
 
     for my $line (split /\n/, $self->error_log) {
-        next if $line !~ /\[(?:alert|emerg)\]|exited on signal/;
+        next if $line !~ /\[(?:alert|emerg)\]
+            | \bexited[ ](?:on[ ]signal | with[ ]code[ ][1-9])/x;
         next if grep { $line =~ $_ } @{$self->{expected}};
         add_problem("$self->{name}: $line");
     }
