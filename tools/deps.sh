@@ -77,10 +77,11 @@ if [ -n "$missing" ]; then
         as_root chmod +x $policy
     fi
 
-    as_root apt-get -q update
+    as_root apt-get -qq update
     # shellcheck disable=SC2086  # a list
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
-        -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+        install --no-install-recommends $missing
 fi
 
 

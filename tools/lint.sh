@@ -27,7 +27,8 @@ do
 done
 
 mapfile -t code < <(files '*.c' '*.h' '*.lua')
-mapfile -t shell < <(files | xargs -d '\n' grep -lsE '^#!.*\b(ba|da)?sh\b')
+mapfile -t shell < <(files | xargs -d '\n' awk \
+    'FNR == 1 && /^#!.*[\/ ](ba|da)?sh( |$)/ { print FILENAME }')
 
 say "gcc -Wall -Wextra -Werror" tools/build.sh build/nginx
 
