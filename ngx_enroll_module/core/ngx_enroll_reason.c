@@ -26,6 +26,8 @@ static const ngx_str_t  ngx_enroll_reasons[NGX_ENROLL_REASONS] = {
     ngx_string("body"),
     ngx_string("signature"),
     ngx_string("class"),
+    ngx_string("nothing"),
+    ngx_string("ended"),
     ngx_string("tampered"),
     ngx_string("unavailable"),
 

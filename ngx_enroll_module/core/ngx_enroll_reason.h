@@ -38,6 +38,8 @@ typedef enum {
     NGX_ENROLL_BODY,             /* too long, no length, not understood */
     NGX_ENROLL_SIGNATURE,        /* an issuer's call that is not his */
     NGX_ENROLL_CLASS,            /* a class that the issuer may not use */
+    NGX_ENROLL_NOTHING,          /* no such token, says revoke */
+    NGX_ENROLL_ENDED,            /* it has ended otherwise, says revoke */
     NGX_ENROLL_TAMPERED,         /* the record's mac is not ours */
     NGX_ENROLL_UNAVAILABLE,      /* the ledger does not answer */
 

@@ -202,6 +202,9 @@ ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
         } else if (ngx_enroll_redis_starts(&reply->str, "BUSY ")) {
             *failure = "BUSY";
 
+        } else if (ngx_enroll_redis_starts(&reply->str, "NOAUTH")) {
+            *failure = "NOAUTH";
+
         } else {
             *failure = greeting;
         }

@@ -1,0 +1,341 @@
+
+#include "ngx_http_enroll_module.h"
+
+#include <openssl/crypto.h>
+
+
+static ngx_int_t ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
+static ngx_int_t ngx_http_enroll_bearer_read(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_str_t *token, ngx_str_t *session);
+static ngx_uint_t ngx_http_enroll_bearer_authorization(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_enroll_bearer_token(ngx_str_t *value,
+    ngx_str_t *token);
+static ngx_uint_t ngx_http_enroll_bearer_cookie(ngx_str_t *value,
+    ngx_str_t *session, ngx_uint_t strip);
+static ngx_uint_t ngx_http_enroll_bearer_drop(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_enroll_bearer_is(ngx_table_elt_t *h,
+    const char *name, size_t len);
+
+
+/*
+ * Runs first in the rewrite phase, that is, before any subrequest, proxied
+ * request or log line is made of the request's headers.
+ */
+
+ngx_int_t
+ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
+{
+    ngx_http_enroll_ctx_t       *ctx;
+    ngx_http_enroll_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+
+    if (r != r->main || !elcf->enable) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_enroll_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->parsed) {
+        return NGX_DECLINED;
+    }
+
+    ctx->parsed = 1;
+
+    if (ngx_http_enroll_bearer_parse(r, ctx) != NGX_OK
+        || ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_drop)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
+{
+    ngx_str_t         token, session;
+    ngx_uint_t        i, tokens, sessions;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    tokens = 0;
+    sessions = 0;
+    ngx_str_null(&token);
+    ngx_str_null(&session);
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_enroll_bearer_authorization(&h[i])) {
+            tokens += ngx_http_enroll_bearer_token(&h[i].value, &token);
+
+        } else if (ngx_http_enroll_bearer_is(&h[i], "cookie", 6)) {
+            sessions += ngx_http_enroll_bearer_cookie(&h[i].value, &session,
+                                                      0);
+        }
+    }
+
+    ctx->cookie = (sessions > 0);
+
+    if (tokens + sessions > 1) {
+        ctx->bearer = NGX_HTTP_ENROLL_BEARER_DUPLICATE;
+        return NGX_OK;
+    }
+
+    if (tokens + sessions == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_enroll_bearer_read(r, ctx, tokens ? &token : NULL,
+                                       &session);
+}
+
+
+static ngx_int_t
+ngx_http_enroll_bearer_read(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
+    ngx_str_t *token, ngx_str_t *session)
+{
+    ngx_int_t                     rc;
+    ngx_enroll_token_t            t;
+    ngx_enroll_session_t          s;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    if (token) {
+        rc = ngx_enroll_token_read(emcf->keys, token, &t);
+
+        if (rc == NGX_OK && t.partition < emcf->partitions) {
+            ctx->bearer = NGX_HTTP_ENROLL_BEARER_TOKEN;
+            ctx->partition = t.partition;
+            ngx_memcpy(ctx->id, t.id, NGX_ENROLL_DIGEST_LEN);
+            ngx_memcpy(ctx->session, t.session, NGX_ENROLL_DIGEST_LEN);
+        }
+
+    } else {
+        rc = ngx_enroll_session_read(emcf->keys, session, &s);
+
+        if (rc == NGX_OK && s.partition < emcf->partitions) {
+            ctx->bearer = NGX_HTTP_ENROLL_BEARER_SESSION;
+            ctx->partition = s.partition;
+            ctx->expires = s.expires;
+            ngx_memcpy(ctx->id, s.id, NGX_ENROLL_DIGEST_LEN);
+            ngx_memcpy(ctx->session, s.digest, NGX_ENROLL_DIGEST_LEN);
+        }
+
+        OPENSSL_cleanse(&s, sizeof(ngx_enroll_session_t));
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_NONE) {
+        ctx->bearer = NGX_HTTP_ENROLL_BEARER_FORGED;
+        return NGX_OK;
+    }
+
+    (void) ngx_hex_dump(ctx->hex, ctx->id, NGX_ENROLL_DIGEST_LEN);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_enroll_bearer(ngx_http_enroll_ctx_t *ctx, ngx_enroll_bearer_t *bearer)
+{
+    bearer->partition = ctx->partition;
+    bearer->id = ctx->id;
+    bearer->session = ctx->session;
+    bearer->direct = (ctx->bearer == NGX_HTTP_ENROLL_BEARER_TOKEN);
+    bearer->client = ctx->request->connection->addr_text;
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_bearer_authorization(ngx_table_elt_t *h)
+{
+    return ngx_http_enroll_bearer_is(h, "authorization",
+                                     sizeof("authorization") - 1);
+}
+
+
+/*
+ * 1 if the value of an Authorization header holds something that looks like
+ * a token, however mangled: then it is ours to judge and nobody else's to
+ * see. *token is what a token has to be: all of the credentials of a Bearer.
+ */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_token(ngx_str_t *value, ngx_str_t *token)
+{
+    u_char  *p, *last;
+
+    p = value->data;
+    last = p + value->len;
+
+    for ( ;; ) {
+        p = ngx_strlcasestrn(p, last, (u_char *) NGX_ENROLL_TOKEN_PREFIX,
+                             sizeof(NGX_ENROLL_TOKEN_PREFIX) - 2);
+        if (p == NULL) {
+            return 0;
+        }
+
+        /* inside a word it is an accident of somebody else's base64url */
+
+        if (p == value->data
+            || !(isalnum(p[-1]) || p[-1] == '-' || p[-1] == '_'))
+        {
+            break;
+        }
+
+        p++;
+    }
+
+    *token = *value;
+
+    if (value->len > 7 && ngx_strncasecmp(value->data, (u_char *) "Bearer ", 7)
+                          == 0)
+    {
+        token->data += 7;
+        token->len -= 7;
+
+        while (token->len && token->data[0] == ' ') {
+            token->data++;
+            token->len--;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * How many cookies of ours the value of a Cookie header holds; *session is
+ * the last one's value. With strip they are cut out of it.
+ */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_cookie(ngx_str_t *value, ngx_str_t *session,
+    ngx_uint_t strip)
+{
+    size_t      len;
+    u_char     *p, *end, *last, *dst;
+    ngx_uint_t  n;
+
+    n = 0;
+    len = sizeof(NGX_HTTP_ENROLL_COOKIE) - 1;
+    p = value->data;
+    dst = p;
+    last = p + value->len;
+
+    while (p < last) {
+
+        while (p < last && (*p == ' ' || *p == '\t' || *p == ';')) {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, ';');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if ((size_t) (end - p) > len
+            && p[len] == '='
+            && ngx_strncmp(p, NGX_HTTP_ENROLL_COOKIE, len) == 0)
+        {
+            n++;
+            session->len = end - p - len - 1;
+            session->data = p + len + 1;
+
+        } else if (p < end) {
+
+            if (dst != value->data) {
+                *dst++ = ';';
+                *dst++ = ' ';
+            }
+
+            dst = ngx_movemem(dst, p, end - p);
+        }
+
+        p = end;
+    }
+
+    if (n && strip) {
+        value->len = dst - value->data;
+    }
+
+    return n;
+}
+
+
+/*
+ * The headers that no upstream gets: the credential, a Cookie header that
+ * held nothing else, and whatever a client says in the proxy's name.
+ */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
+{
+    size_t     i;
+    ngx_str_t  token, session;
+
+    static u_char  prefix[] = "enroll-";
+
+    if (ngx_http_enroll_bearer_authorization(h)) {
+        return ngx_http_enroll_bearer_token(&h->value, &token);
+    }
+
+    if (ngx_http_enroll_bearer_is(h, "cookie", 6)) {
+        return ngx_http_enroll_bearer_cookie(&h->value, &session, 1)
+               && h->value.len == 0;
+    }
+
+    if (h->key.len < sizeof(prefix) - 1) {
+        return 0;
+    }
+
+    /* IdPs that read headers as CGI variables see '_' and '.' as '-' */
+
+    for (i = 0; i < sizeof(prefix) - 1; i++) {
+
+        if (prefix[i] == '-') {
+            if (isalnum(h->key.data[i])) {
+                return 0;
+            }
+
+        } else if (ngx_tolower(h->key.data[i]) != prefix[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_bearer_is(ngx_table_elt_t *h, const char *name, size_t len)
+{
+    return h->key.len == len
+           && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0;
+}

@@ -1,0 +1,106 @@
+
+#include "ngx_http_enroll_module.h"
+
+#include <openssl/crypto.h>
+
+
+static void ngx_http_enroll_body_done(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
+    const char *step, ngx_http_enroll_body_pt handler)
+{
+    ngx_int_t               rc;
+    ngx_http_enroll_ctx_t  *ctx;
+
+    if (r->headers_in.content_length_n < 0) {
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, step,
+                                      "A body with a Content-Length is "
+                                      "needed.");
+    }
+
+    if (r->headers_in.content_length_n > (off_t) max) {
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, step,
+                                      "The body is too long.");
+    }
+
+    ctx = ngx_http_enroll_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->body_handler = handler;
+    ctx->step = step;
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_enroll_body_done);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_enroll_body_done(ngx_http_request_t *r)
+{
+    size_t                  len;
+    u_char                 *p;
+    ngx_str_t               text;
+    ngx_chain_t            *cl;
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+
+    /*
+     * A body in a file (client_body_in_file_only, or a tiny buffer) would
+     * have to be read from there, which blocks.
+     */
+
+    if (r->request_body == NULL || r->request_body->temp_file) {
+        ngx_http_finalize_request(r,
+            ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, ctx->step,
+                                   "The body does not fit in memory."));
+        return;
+    }
+
+    len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        len += cl->buf->last - cl->buf->pos;
+    }
+
+    p = ngx_pnalloc(r->pool, len + 1);
+    if (p == NULL) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    text.data = p;
+    text.len = len;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    ctx->body_handler(r, &text);
+}
+
+
+void
+ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body)
+{
+    ngx_chain_t  *cl;
+
+    OPENSSL_cleanse(body->data, body->len);
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        OPENSSL_cleanse(cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    r->request_body->bufs = NULL;
+}

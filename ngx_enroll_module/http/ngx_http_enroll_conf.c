@@ -1,0 +1,551 @@
+
+/* The blocks, and what several directives need. */
+
+#include "ngx_http_enroll_module.h"
+#include "ngx_http_enroll_secret.h"
+#include "ngx_enroll_webhook.h"
+
+
+#define NGX_HTTP_ENROLL_KEYS_MAX      65536      /* bytes of files */
+#define NGX_HTTP_ENROLL_SECRET_MAX    1024
+
+#define NGX_HTTP_ENROLL_TTL_MAX       (30 * 24 * 60 * 60)
+#define NGX_HTTP_ENROLL_WINDOW_MAX    (60 * 60 * 1000)
+#define NGX_HTTP_ENROLL_ATTEMPTS_MAX  100        /* SP 800-63B-4, 3.2.2 */
+
+
+static char *ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands,
+    void *conf);
+static char *ngx_http_enroll_block_param(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static ngx_int_t ngx_http_enroll_word(ngx_conf_t *cf, ngx_str_t *word);
+static char *ngx_http_enroll_class_check(ngx_conf_t *cf,
+    ngx_http_enroll_class_t *class);
+static char *ngx_http_enroll_issuer_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_enroll_issuer_class(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static void ngx_http_enroll_keys_cleanup(void *data);
+static void ngx_http_enroll_secret_cleanup(void *data);
+
+
+typedef struct {
+    ngx_command_t    *commands;
+    void             *conf;
+} ngx_http_enroll_block_t;
+
+
+static ngx_command_t  ngx_http_enroll_class_commands[] = {
+
+    { ngx_string("ttl"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      0,
+      offsetof(ngx_http_enroll_class_t, ttl),
+      NULL },
+
+    { ngx_string("window"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_enroll_class_t, window),
+      NULL },
+
+    { ngx_string("attempts"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0,
+      offsetof(ngx_http_enroll_class_t, attempts),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_command_t  ngx_http_enroll_issuer_commands[] = {
+
+    { ngx_string("secret_file"),
+      NGX_CONF_TAKE1,
+      ngx_http_enroll_issuer_secret,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("class"),
+      NGX_CONF_1MORE,
+      ngx_http_enroll_issuer_class,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static char *
+ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands, void *conf)
+{
+    char                     *rv;
+    ngx_conf_t                save;
+    ngx_http_enroll_block_t   block;
+
+    block.commands = commands;
+    block.conf = conf;
+
+    save = *cf;
+    cf->handler = ngx_http_enroll_block_param;
+    cf->handler_conf = (void *) &block;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+static char *
+ngx_http_enroll_block_param(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    ngx_http_enroll_block_t  *block = conf;
+
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+
+    for (cmd = block->commands; cmd->name.len; cmd++) {
+
+        if (cmd->name.len != value[0].len
+            || ngx_strcmp(cmd->name.data, value[0].data) != 0)
+        {
+            continue;
+        }
+
+        if (cf->args->nelts < 2
+            || (cmd->type == NGX_CONF_TAKE1 && cf->args->nelts != 2))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid number of arguments in \"%V\" "
+                               "directive", &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
+        rv = cmd->set(cf, cmd, block->conf);
+
+        if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                               &value[0], rv);
+            return NGX_CONF_ERROR;
+        }
+
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown directive \"%V\" in this block, it takes "
+                       "\"%V\" and the like", &value[0],
+                       &block->commands->name);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* names of classes and issuers become parts of keys and events */
+
+static ngx_int_t
+ngx_http_enroll_word(ngx_conf_t *cf, ngx_str_t *word)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    for (i = 0; i < word->len; i++) {
+        c = word->data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
+              || c == '_' || c == '-'))
+        {
+            break;
+        }
+    }
+
+    if (i < word->len || word->len == 0 || word->len > 32) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\": 1 to 32 characters of a-z, "
+                           "0-9, \"_\" and \"-\" are allowed", word);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_main_conf_t  *emcf = conf;
+
+    ngx_str_t                *value;
+    ngx_http_enroll_class_t  *class, **slot;
+
+    value = cf->args->elts;
+
+    if (ngx_http_enroll_word(cf, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_enroll_class_find(emcf, &value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate enroll_class \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    class = ngx_pcalloc(cf->pool, sizeof(ngx_http_enroll_class_t));
+    slot = ngx_array_push(&emcf->classes);
+    if (class == NULL || slot == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *slot = class;
+    class->name = value[1];
+    class->ttl = NGX_CONF_UNSET;
+    class->window = NGX_CONF_UNSET_MSEC;
+    class->attempts = NGX_CONF_UNSET;
+    ngx_http_enroll_where(cf, &class->where);
+
+    if (ngx_http_enroll_block(cf, ngx_http_enroll_class_commands, class)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_value(class->ttl, 24 * 60 * 60);
+    ngx_conf_init_msec_value(class->window, 10 * 60 * 1000);
+    ngx_conf_init_value(class->attempts, 5);
+
+    return ngx_http_enroll_class_check(cf, class);
+}
+
+
+static char *
+ngx_http_enroll_class_check(ngx_conf_t *cf, ngx_http_enroll_class_t *class)
+{
+    if (class->ttl < 1 || class->ttl > NGX_HTTP_ENROLL_TTL_MAX) {
+        return ngx_http_enroll_conf_error(cf, &class->where,
+                   "invalid \"ttl\" in enroll_class \"%V\": it must be "
+                   "between 1s and 30d", &class->name);
+    }
+
+    if (class->window < 1000 || class->window > NGX_HTTP_ENROLL_WINDOW_MAX) {
+        return ngx_http_enroll_conf_error(cf, &class->where,
+                   "invalid \"window\" in enroll_class \"%V\": it must be "
+                   "between 1s and 1h", &class->name);
+    }
+
+    if (class->attempts < 1
+        || class->attempts > NGX_HTTP_ENROLL_ATTEMPTS_MAX)
+    {
+        return ngx_http_enroll_conf_error(cf, &class->where,
+                   "invalid \"attempts\" in enroll_class \"%V\": it must be "
+                   "between 1 and 100", &class->name);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_enroll_class_t *
+ngx_http_enroll_class_find(ngx_http_enroll_main_conf_t *emcf,
+    const ngx_str_t *name)
+{
+    ngx_uint_t                 i;
+    ngx_http_enroll_class_t  **classes;
+
+    classes = emcf->classes.elts;
+
+    for (i = 0; i < emcf->classes.nelts; i++) {
+        if (classes[i]->name.len == name->len
+            && ngx_memcmp(classes[i]->name.data, name->data, name->len) == 0)
+        {
+            return classes[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+char *
+ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_main_conf_t  *emcf = conf;
+
+    ngx_str_t                 *value, *standard;
+    ngx_http_enroll_issuer_t  *issuer, **slot;
+
+    value = cf->args->elts;
+
+    if (ngx_http_enroll_word(cf, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_enroll_issuer_named(emcf, &value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate enroll_issuer \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    issuer = ngx_pcalloc(cf->pool, sizeof(ngx_http_enroll_issuer_t));
+    slot = ngx_array_push(&emcf->issuers);
+
+    if (issuer == NULL || slot == NULL
+        || ngx_array_init(&issuer->secrets, cf->pool, 2,
+                          sizeof(EVP_MAC_CTX *))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    *slot = issuer;
+    issuer->name = value[1];
+    ngx_http_enroll_where(cf, &issuer->where);
+
+    if (ngx_http_enroll_block(cf, ngx_http_enroll_issuer_commands, issuer)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (issuer->secrets.nelts == 0) {
+        return ngx_http_enroll_conf_error(cf, &issuer->where,
+                   "no \"secret_file\" in enroll_issuer \"%V\": nobody could "
+                   "sign its calls", &issuer->name);
+    }
+
+    if (issuer->classes == NULL) {
+        issuer->classes = ngx_array_create(cf->pool, 1, sizeof(ngx_str_t));
+        standard = issuer->classes ? ngx_array_push(issuer->classes) : NULL;
+        if (standard == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_str_set(standard, "standard");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_enroll_issuer_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_issuer_t  *issuer = conf;
+
+    char                  err[NGX_ENROLL_ERR_LEN];
+    ngx_str_t            *value, text;
+    EVP_MAC_CTX         **secret;
+    ngx_pool_cleanup_t   *cln;
+
+    value = cf->args->elts;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    secret = ngx_array_push(&issuer->secrets);
+    if (cln == NULL || secret == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_enroll_secret_read(cf, &value[1],
+                                    "a Standard Webhooks secret: whsec_ and "
+                                    "the base64 of 24 to 64 random bytes",
+                                    NGX_HTTP_ENROLL_SECRET_MAX, &text)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    *secret = ngx_enroll_webhook_secret(text.data, text.len, err);
+    ngx_http_enroll_secret_free(&text);
+
+    if (*secret == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"secret_file\" \"%V\": %s", &value[1], err);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_enroll_secret_cleanup;
+    cln->data = *secret;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_enroll_secret_cleanup(void *data)
+{
+    EVP_MAC_CTX_free(data);
+}
+
+
+static char *
+ngx_http_enroll_issuer_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_issuer_t  *issuer = conf;
+
+    ngx_str_t   *value, *class;
+    ngx_uint_t   i;
+
+    if (issuer->classes) {
+        return "is duplicate";
+    }
+
+    issuer->classes = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+    if (issuer->classes == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        class = ngx_array_push(issuer->classes);
+        if (class == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *class = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_enroll_issuer_t *
+ngx_http_enroll_issuer_named(ngx_http_enroll_main_conf_t *emcf,
+    const ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_http_enroll_issuer_t  **issuers;
+
+    issuers = emcf->issuers.elts;
+
+    for (i = 0; i < emcf->issuers.nelts; i++) {
+        if (issuers[i]->name.len == name->len
+            && ngx_memcmp(issuers[i]->name.data, name->data, name->len) == 0)
+        {
+            return issuers[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* classes may stand behind the issuers that name them */
+
+char *
+ngx_http_enroll_issuers_init(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf)
+{
+    ngx_str_t                  *class;
+    ngx_uint_t                  i, j;
+    ngx_http_enroll_issuer_t  **issuers;
+
+    issuers = emcf->issuers.elts;
+
+    for (i = 0; i < emcf->issuers.nelts; i++) {
+        class = issuers[i]->classes->elts;
+
+        for (j = 0; j < issuers[i]->classes->nelts; j++) {
+
+            if (ngx_http_enroll_class_find(emcf, &class[j]) == NULL) {
+                return ngx_http_enroll_conf_error(cf, &issuers[i]->where,
+                           "unknown class \"%V\" in enroll_issuer \"%V\": "
+                           "declare it with enroll_class", &class[j],
+                           &issuers[i]->name);
+            }
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_enroll_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_main_conf_t  *emcf = conf;
+
+    char                 err[NGX_ENROLL_ERR_LEN];
+    ngx_int_t            rc;
+    ngx_str_t           *value, text;
+    ngx_enroll_keys_t   *keys;
+    ngx_pool_cleanup_t  *cln;
+
+    if (emcf->keys) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    keys = ngx_pcalloc(cf->pool, sizeof(ngx_enroll_keys_t));
+    if (cln == NULL || keys == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_enroll_secret_read(cf, &value[1],
+                                    "a JWK Set, made with \"jose jwk gen\"",
+                                    NGX_HTTP_ENROLL_KEYS_MAX, &text)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    rc = ngx_enroll_keys_read(keys, text.data, text.len, err);
+    ngx_http_enroll_secret_free(&text);
+
+    if (rc != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"enroll_keys\" \"%V\": %s", &value[1], err);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_enroll_keys_cleanup;
+    cln->data = keys;
+    emcf->keys = keys;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_enroll_keys_cleanup(void *data)
+{
+    ngx_enroll_keys_free(data);
+}
+
+
+void
+ngx_http_enroll_where(ngx_conf_t *cf, ngx_http_enroll_where_t *where)
+{
+    where->file = cf->conf_file->file.name.data;
+    where->line = cf->conf_file->line;
+}
+
+
+char *
+ngx_http_enroll_conf_error(ngx_conf_t *cf, ngx_http_enroll_where_t *where,
+    const char *fmt, ...)
+{
+    u_char    text[NGX_MAX_CONF_ERRSTR], *p;
+    va_list   args;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    va_end(args);
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %s:%ui",
+                  (size_t) (p - text), text, where->file, where->line);
+
+    return NGX_CONF_ERROR;
+}

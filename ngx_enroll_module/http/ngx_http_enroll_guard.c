@@ -1,0 +1,433 @@
+
+/*
+ * The policy, top to bottom: who may pass to the location that the request
+ * has entered.
+ *
+ * In the precontent phase: after allow, auth_* and satisfy have had their
+ * say, before any content handler. Internal redirects come here again.
+ */
+
+#include "ngx_http_enroll_module.h"
+#include "ngx_enroll_uri.h"
+
+
+static ngx_int_t ngx_http_enroll_guard_plain(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_guard_ask(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static void ngx_http_enroll_guard_answer(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+static ngx_int_t ngx_http_enroll_guard_learn(ngx_http_enroll_ctx_t *ctx,
+    ngx_enroll_result_t *result);
+static ngx_int_t ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf,
+    ngx_enroll_reason_e reason);
+static const char *ngx_http_enroll_guard_step(ngx_uint_t endpoint);
+static ngx_uint_t ngx_http_enroll_guard_method(ngx_http_request_t *r,
+    ngx_uint_t endpoint);
+static void ngx_http_enroll_guard_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_enroll_guard_handler(ngx_http_request_t *r)
+{
+    ngx_http_enroll_ctx_t       *ctx;
+    ngx_http_enroll_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+
+    if (!elcf->enable || elcf->handler) {
+        return NGX_DECLINED;
+    }
+
+    if (r != r->main) {
+
+        /* a mirror, SSI or auth_request must not become a side door */
+
+        if (elcf->endpoint & NGX_HTTP_ENROLL_CLOSED) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "enroll: a subrequest to endpoint \"%V\" refused",
+                          &r->uri);
+            return NGX_HTTP_FORBIDDEN;
+        }
+
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_enroll_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->call) {
+        return NGX_AGAIN;
+    }
+
+    if (ctx->claimed) {
+        ngx_http_enroll_outcome_redirect(r, ctx);
+    }
+
+    if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_DUPLICATE) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf,
+                                            NGX_ENROLL_DUPLICATE);
+    }
+
+    /* the IdP may read such a path otherwise than nginx did */
+
+    if ((ctx->bearer || elcf->endpoint)
+        && !ngx_enroll_uri_canonical(&r->unparsed_uri))
+    {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
+    }
+
+    if (elcf->endpoint & NGX_HTTP_ENROLL_CLOSED) {
+        return ngx_http_enroll_guard_endpoint(r, ctx, elcf);
+    }
+
+    return ngx_http_enroll_guard_plain(r, ctx, elcf);
+}
+
+
+/* neither page, begin nor finish: everybody's, but for bearers (I3) */
+
+static ngx_int_t
+ngx_http_enroll_guard_plain(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_enroll_reason_e           reason;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_NONE) {
+        return NGX_DECLINED;
+    }
+
+    if (elcf->endpoint == NGX_HTTP_ENROLL_OPEN) {
+
+        if (!ngx_http_enroll_guard_method(r, elcf->endpoint)) {
+            return ngx_http_enroll_guard_refuse(r, ctx, elcf,
+                                                NGX_ENROLL_METHOD);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_SESSION) {
+        emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+        reason = ngx_http_enroll_zone_find(emcf->zone, ctx->id, ctx->session,
+                                           r->pool, NULL);
+        ctx->ended = (reason != NGX_ENROLL_AGAIN);
+    }
+
+    return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_SCOPE);
+}
+
+
+/* closed to everyone without a live session (I3) */
+
+static ngx_int_t
+ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
+{
+    if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_NONE) {
+
+        if (elcf->optional) {
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_MISSING);
+    }
+
+    if (!ngx_http_enroll_guard_method(r, elcf->endpoint)) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_METHOD);
+    }
+
+    if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_FORGED) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_FORGED);
+    }
+
+    if (ctx->outcome != NGX_ENROLL_OUTCOME_UNDECIDED) {
+
+        /* its one finish was forwarded already, and redirected here (I2) */
+
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_CLAIMED);
+    }
+
+    if (ctx->asked == elcf->endpoint) {
+
+        /* the ledger has answered, or another location asked for this one */
+
+        if (ctx->granted & elcf->endpoint) {
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, ctx->reason);
+    }
+
+    return ngx_http_enroll_guard_bearer(r, ctx, elcf);
+}
+
+
+/* what can be said without the ledger, before it is asked */
+
+static ngx_int_t
+ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_enroll_reason_e           reason;
+    ngx_http_enroll_facts_t       facts;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    reason = ngx_http_enroll_zone_find(emcf->zone, ctx->id, ctx->session,
+                                       r->pool,
+                                       elcf->endpoint == NGX_HTTP_ENROLL_PAGE
+                                       ? &facts : NULL);
+
+    if (reason == NGX_ENROLL_AGAIN
+        && ctx->bearer == NGX_HTTP_ENROLL_BEARER_SESSION
+        && ctx->expires <= ngx_time())
+    {
+        reason = NGX_ENROLL_EXPIRED;
+    }
+
+    if (reason == NGX_ENROLL_AGAIN) {
+        return ngx_http_enroll_guard_ask(r, ctx, elcf);
+    }
+
+    if (reason != NGX_ENROLL_OK) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, reason);
+    }
+
+    ctx->subject = facts.subject;
+    ctx->class = facts.class;
+    ctx->proof = facts.proof;
+    ngx_str_set(&ctx->state, "redeemed");
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_guard_ask(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
+    ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_http_cleanup_t          *cln;
+    ngx_enroll_ledger_t         *ledger;
+    ngx_enroll_bearer_t          bearer;
+    ngx_http_enroll_srv_conf_t  *escf;
+
+    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
+    ledger = ngx_http_enroll_ledger(r);
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (ledger == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_enroll_bearer(ctx, &bearer);
+
+    switch (elcf->endpoint) {
+
+    case NGX_HTTP_ENROLL_FINISH:
+        ctx->call = ngx_enroll_claim(ledger, &bearer, escf->begins > 0,
+                                     ngx_http_enroll_guard_answer, ctx);
+        break;
+
+    case NGX_HTTP_ENROLL_BEGIN:
+        ctx->call = ngx_enroll_begin(ledger, &bearer,
+                                     ngx_http_enroll_guard_answer, ctx);
+        break;
+
+    default:
+        ctx->call = ngx_enroll_show(ledger, &bearer,
+                                    ngx_http_enroll_guard_answer, ctx);
+    }
+
+    if (ctx->call == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_enroll_guard_cleanup;
+    cln->data = ctx;
+
+    ctx->asked = elcf->endpoint;
+
+    /* notice a client that leaves meanwhile */
+    r->read_event_handler = ngx_http_test_reading;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_enroll_guard_cleanup(void *data)
+{
+    ngx_http_enroll_ctx_t *ctx = data;
+
+    ngx_http_enroll_ctx_detach(ctx);
+    ngx_http_enroll_outcome_end(ctx);
+}
+
+
+static void
+ngx_http_enroll_guard_answer(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result)
+{
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_enroll_ctx_t       *ctx;
+    ngx_http_enroll_loc_conf_t  *elcf;
+
+    ctx = call->data;
+    r = ctx->request;
+    c = r->connection;
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+
+    ngx_http_enroll_ctx_answered(ctx, result);
+
+    if (result->verdict == NGX_ENROLL_OK) {
+        ctx->granted |= ctx->asked;
+
+        if (ctx->asked == NGX_HTTP_ENROLL_FINISH) {
+            ngx_memcpy(ctx->claim, call->op, NGX_ENROLL_HEX_LEN);
+            ngx_http_enroll_outcome_begin(r, ctx, elcf);
+        }
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (ngx_http_enroll_guard_learn(ctx, result) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+
+    } else {
+        ngx_http_core_run_phases(r);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* for the variables: what the record says, before it goes with the call */
+
+static ngx_int_t
+ngx_http_enroll_guard_learn(ngx_http_enroll_ctx_t *ctx,
+    ngx_enroll_result_t *result)
+{
+    ngx_uint_t   i;
+    ngx_str_t   *from[4], *to[4];
+
+    from[0] = &result->subject;
+    to[0] = &ctx->subject;
+    from[1] = &result->class;
+    to[1] = &ctx->class;
+    from[2] = &result->state;
+    to[2] = &ctx->state;
+    from[3] = &result->proof;
+    to[3] = &ctx->proof;
+
+    if (result->verdict == NGX_ENROLL_TAMPERED) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < 4; i++) {
+        to[i]->len = from[i]->len;
+        to[i]->data = ngx_pstrdup(ctx->request->pool, from[i]);
+
+        if (to[i]->data == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf,
+    ngx_enroll_reason_e reason)
+{
+    ngx_int_t  rc;
+    ngx_str_t  allow;
+
+    if (reason == NGX_ENROLL_METHOD) {
+
+        if (elcf->endpoint == NGX_HTTP_ENROLL_BEGIN) {
+            ngx_str_set(&allow, "POST");
+
+        } else if (elcf->endpoint == NGX_HTTP_ENROLL_FINISH) {
+            ngx_str_set(&allow, "POST, PATCH");
+
+        } else {
+            ngx_str_set(&allow, "GET, HEAD");
+        }
+
+        if (ngx_http_enroll_header_add(r, "Allow", &allow) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    rc = ngx_http_enroll_refuse(r, reason,
+                                ngx_http_enroll_guard_step(elcf->endpoint),
+                                NULL);
+    ctx->told = 0;
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, rc);
+
+    return NGX_DONE;
+}
+
+
+static const char *
+ngx_http_enroll_guard_step(ngx_uint_t endpoint)
+{
+    switch (endpoint) {
+
+    case NGX_HTTP_ENROLL_OPEN:
+        return "open";
+
+    case NGX_HTTP_ENROLL_PAGE:
+        return "page";
+
+    case NGX_HTTP_ENROLL_BEGIN:
+        return "begin";
+
+    case NGX_HTTP_ENROLL_FINISH:
+        return "finish";
+
+    default:
+        return "none";
+    }
+}
+
+
+/*
+ * I11: what GET, HEAD and OPTIONS can do changes nothing. And nginx repeats
+ * PUT and DELETE on the next upstream: a finish is POST or PATCH.
+ */
+
+static ngx_uint_t
+ngx_http_enroll_guard_method(ngx_http_request_t *r, ngx_uint_t endpoint)
+{
+    switch (endpoint) {
+
+    case NGX_HTTP_ENROLL_BEGIN:
+        return r->method == NGX_HTTP_POST;
+
+    case NGX_HTTP_ENROLL_FINISH:
+        return r->method == NGX_HTTP_POST || r->method == NGX_HTTP_PATCH;
+
+    default:
+        return r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD;
+    }
+}

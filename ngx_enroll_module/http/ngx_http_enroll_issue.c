@@ -1,0 +1,251 @@
+
+#include "ngx_http_enroll_module.h"
+#include "ngx_enroll_joiner.h"
+
+#include <openssl/crypto.h>
+
+
+#define NGX_HTTP_ENROLL_ISSUE_BODY_MAX  16384
+
+
+static void ngx_http_enroll_issue_body(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
+    ngx_http_enroll_issuer_t *issuer, ngx_str_t *event,
+    ngx_enroll_joiner_t *joiner);
+static ngx_http_enroll_class_t *ngx_http_enroll_issue_class(
+    ngx_http_request_t *r, ngx_http_enroll_issuer_t *issuer, ngx_str_t *name);
+static ngx_int_t ngx_http_enroll_issue_ask(ngx_http_request_t *r,
+    ngx_enroll_order_t *order);
+static void ngx_http_enroll_issue_answer(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+static ngx_int_t ngx_http_enroll_issue_made(ngx_http_request_t *r,
+    ngx_enroll_call_t *call, ngx_enroll_result_t *result);
+
+
+ngx_int_t
+ngx_http_enroll_issue_handler(ngx_http_request_t *r)
+{
+    return ngx_http_enroll_issuer_read(r, NGX_HTTP_ENROLL_ISSUE_BODY_MAX,
+                                       "issue", ngx_http_enroll_issue_body);
+}
+
+
+static void
+ngx_http_enroll_issue_body(ngx_http_request_t *r, ngx_str_t *body)
+{
+    char                       err[NGX_ENROLL_ERR_LEN];
+    ngx_int_t                  rc;
+    ngx_str_t                  event;
+    ngx_enroll_joiner_t        joiner;
+    ngx_http_enroll_issuer_t  *issuer;
+
+    issuer = ngx_http_enroll_issuer_find(r, body, "issue", &event, &rc);
+
+    if (issuer == NULL) {
+        ngx_http_finalize_request(r, rc);
+        return;
+    }
+
+    if (ngx_enroll_joiner_read(&joiner, body, err) == NGX_OK) {
+        rc = ngx_http_enroll_issue_joiner(r, issuer, &event, &joiner);
+        ngx_enroll_joiner_free(&joiner);
+
+    } else {
+        rc = ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue", err);
+    }
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
+    ngx_http_enroll_issuer_t *issuer, ngx_str_t *event,
+    ngx_enroll_joiner_t *joiner)
+{
+    char                      err[NGX_ENROLL_ERR_LEN];
+    ngx_uint_t                i;
+    ngx_keyval_t              attributes[NGX_ENROLL_ATTRIBUTES_MAX];
+    ngx_enroll_order_t        order;
+    ngx_http_enroll_class_t  *class;
+
+    static ngx_str_t  unspecified = ngx_string("unspecified");
+
+    if (joiner->event.len
+        && (joiner->event.len != event->len
+            || ngx_memcmp(joiner->event.data, event->data, event->len) != 0))
+    {
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue",
+                                      "\"event\" is not the webhook-id.");
+    }
+
+    class = ngx_http_enroll_issue_class(r, issuer, &joiner->class);
+    if (class == NULL) {
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_CLASS, "issue",
+                                      "This issuer may not issue tokens of "
+                                      "this class.");
+    }
+
+    if (joiner->ttl > class->ttl) {
+        (void) ngx_snprintf((u_char *) err, sizeof(err),
+                            "\"ttl\" is longer than the %T seconds that "
+                            "class \"%V\" allows.%Z", class->ttl,
+                            &class->name);
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue", err);
+    }
+
+    ngx_memzero(&order, sizeof(ngx_enroll_order_t));
+    order.subject = joiner->subject;
+    order.class = class->name;
+    order.issuer = issuer->name;
+    order.event = *event;
+    order.channel = joiner->channel.len ? joiner->channel : unspecified;
+    order.ttl = (joiner->ttl ? joiner->ttl : class->ttl) * 1000;
+    order.window = class->window;
+    order.attempts = class->attempts;
+    order.client = r->connection->addr_text;
+    order.nattributes = joiner->nattributes;
+    order.attributes = attributes;
+
+    for (i = 0; i < joiner->nattributes; i++) {
+        attributes[i].key = joiner->attributes[i].name;
+        attributes[i].value = joiner->attributes[i].value;
+    }
+
+    return ngx_http_enroll_issue_ask(r, &order);
+}
+
+
+static ngx_http_enroll_class_t *
+ngx_http_enroll_issue_class(ngx_http_request_t *r,
+    ngx_http_enroll_issuer_t *issuer, ngx_str_t *name)
+{
+    ngx_str_t                    *allowed;
+    ngx_uint_t                    i;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    static ngx_str_t  standard = ngx_string("standard");
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+    name = name->len ? name : &standard;
+    allowed = issuer->classes->elts;
+
+    for (i = 0; i < issuer->classes->nelts; i++) {
+
+        if (allowed[i].len == name->len
+            && ngx_memcmp(allowed[i].data, name->data, name->len) == 0)
+        {
+            return ngx_http_enroll_class_find(emcf, name);
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_issue_ask(ngx_http_request_t *r, ngx_enroll_order_t *order)
+{
+    ngx_http_cleanup_t     *cln;
+    ngx_enroll_ledger_t    *ledger;
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+    ledger = ngx_http_enroll_ledger(r);
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (ledger == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_enroll_ctx_detach;
+    cln->data = ctx;
+
+    ctx->call = ngx_enroll_issue(ledger, order, ngx_http_enroll_issue_answer,
+                                 ctx);
+
+    return ctx->call ? NGX_AGAIN : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static void
+ngx_http_enroll_issue_answer(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result)
+{
+    ngx_int_t               rc;
+    ngx_http_request_t     *r;
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = call->data;
+    r = ctx->request;
+
+    ngx_http_enroll_ctx_answered(ctx, result);
+    ngx_memcpy(ctx->hex, call->id, NGX_ENROLL_HEX_LEN);
+
+    switch (result->verdict) {
+
+    case NGX_ENROLL_OK:
+        rc = ngx_http_enroll_issue_made(r, call, result);
+        break;
+
+    case NGX_ENROLL_REPEAT:
+        ctx->reason = NGX_ENROLL_OK;
+        rc = ngx_http_enroll_respond_json(r, NGX_HTTP_OK, "application/json",
+                 json_pack("{s:s%, s:s%}",
+                           "id", call->id, (size_t) NGX_ENROLL_HEX_LEN,
+                           "state", result->state.data, result->state.len));
+        break;
+
+    default:
+        rc = ngx_http_enroll_refuse(r, result->verdict, "issue", NULL);
+    }
+
+    ngx_http_enroll_finalize(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_enroll_issue_made(ngx_http_request_t *r, ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result)
+{
+    u_char                      *p;
+    int64_t                      expires;
+    ngx_int_t                    rc;
+    ngx_str_t                    url, base;
+    ngx_http_enroll_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+
+    if (ngx_http_complex_value(r, elcf->url, &base) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    url.len = base.len + 1 + NGX_ENROLL_TOKEN_LEN;
+    url.data = ngx_pnalloc(r->pool, url.len);
+    if (url.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* in the fragment, which browsers send to no server (I5) */
+
+    p = ngx_cpymem(url.data, base.data, base.len);
+    *p++ = '#';
+    ngx_memcpy(p, call->text, NGX_ENROLL_TOKEN_LEN);
+
+    expires = ngx_atoof(result->expires_at.data, result->expires_at.len);
+
+    rc = ngx_http_enroll_respond_json(r, NGX_HTTP_CREATED, "application/json",
+             json_pack("{s:s%, s:s, s:s%, s:s%, s:I}",
+                       "id", call->id, (size_t) NGX_ENROLL_HEX_LEN,
+                       "state", "issued",
+                       "token", call->text, (size_t) NGX_ENROLL_TOKEN_LEN,
+                       "url", url.data, url.len,
+                       "expires_at", (json_int_t) expires));
+
+    OPENSSL_cleanse(url.data, url.len);
+
+    return rc;
+}

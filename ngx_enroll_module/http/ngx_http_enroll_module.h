@@ -1,0 +1,387 @@
+
+/*
+ * What the files of http/ share: configuration, the request's context, and
+ * each file's way in. Read ngx_http_enroll_guard.c first: it is the policy.
+ */
+
+#ifndef _NGX_HTTP_ENROLL_MODULE_H_INCLUDED_
+#define _NGX_HTTP_ENROLL_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include <jansson.h>
+
+#include "ngx_enroll_ledger.h"
+#include "ngx_enroll_session.h"
+#include "ngx_http_enroll_redis.h"
+#include "ngx_http_enroll_zone.h"
+
+
+#define NGX_HTTP_ENROLL_COOKIE        "__Host-enroll"
+#define NGX_HTTP_ENROLL_STATUSES_MAX  16
+
+/* endpoints: what a location of the IdP is to a session */
+#define NGX_HTTP_ENROLL_NONE          0x0000
+#define NGX_HTTP_ENROLL_OPEN          0x0001
+#define NGX_HTTP_ENROLL_PAGE          0x0002
+#define NGX_HTTP_ENROLL_BEGIN         0x0004
+#define NGX_HTTP_ENROLL_FINISH        0x0008
+
+/* our own content handlers */
+#define NGX_HTTP_ENROLL_ISSUE         1
+#define NGX_HTTP_ENROLL_REDEEM        2
+#define NGX_HTTP_ENROLL_REVOKE        3
+#define NGX_HTTP_ENROLL_STATUS        4
+
+/* those that nobody reaches without a session */
+#define NGX_HTTP_ENROLL_CLOSED        (NGX_HTTP_ENROLL_PAGE                   \
+                                       |NGX_HTTP_ENROLL_BEGIN                 \
+                                       |NGX_HTTP_ENROLL_FINISH)
+
+
+/* Where a directive stood, for errors that are found later. */
+typedef struct {
+    u_char                     *file;
+    ngx_uint_t                  line;
+} ngx_http_enroll_where_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    time_t                      ttl;           /* s */
+    ngx_msec_t                  window;        /* ms */
+    ngx_int_t                   attempts;
+    ngx_http_enroll_where_t     where;
+} ngx_http_enroll_class_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_array_t                 secrets;       /* of EVP_MAC_CTX * */
+    ngx_array_t                *classes;       /* of ngx_str_t */
+    ngx_http_enroll_where_t     where;
+} ngx_http_enroll_issuer_t;
+
+
+typedef struct {
+    ngx_enroll_keys_t          *keys;
+    ngx_uint_t                  partitions;
+    ngx_http_enroll_zone_t     *zone;
+    ngx_array_t                 classes;       /* ngx_http_enroll_class_t * */
+    ngx_array_t                 issuers;       /* ngx_http_enroll_issuer_t * */
+} ngx_http_enroll_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                  begins;        /* begin endpoints declared */
+} ngx_http_enroll_srv_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                  set;
+    ngx_uint_t                  nstatuses;
+    ngx_uint_t                  statuses[NGX_HTTP_ENROLL_STATUSES_MAX];
+    ngx_http_complex_value_t   *variable;
+    ngx_str_t                   member;        /* of the JSON body */
+    ngx_str_t                   value;
+} ngx_http_enroll_success_t;
+
+
+typedef struct {
+    ngx_flag_t                  enable;        /* enroll */
+    ngx_uint_t                  endpoint;
+    ngx_flag_t                  optional;
+    ngx_http_enroll_success_t   success;
+
+    ngx_http_enroll_redis_conf_t  redis;
+    ngx_msec_t                  retain;
+    ngx_msec_t                  events_retain;
+    ngx_msec_t                  session_cache;
+    ngx_open_file_t            *log;           /* NULL: the error log */
+
+    ngx_uint_t                  handler;       /* one of ours serves it */
+    ngx_array_t                *issuers;       /* ngx_http_enroll_issuer_t * */
+    ngx_array_t                *issuer_names;  /* ngx_str_t, of this place */
+    ngx_http_complex_value_t   *url;
+    ngx_str_t                   target;
+
+    ngx_http_enroll_where_t     where;         /* endpoint or handler */
+    ngx_enroll_ledger_t         ledger;        /* the worker's, once asked */
+} ngx_http_enroll_loc_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_ENROLL_BEARER_NONE = 0,
+    NGX_HTTP_ENROLL_BEARER_TOKEN,              /* Authorization: Bearer */
+    NGX_HTTP_ENROLL_BEARER_SESSION,            /* the cookie */
+    NGX_HTTP_ENROLL_BEARER_FORGED,
+    NGX_HTTP_ENROLL_BEARER_DUPLICATE
+} ngx_http_enroll_bearer_e;
+
+
+typedef void (*ngx_http_enroll_body_pt)(ngx_http_request_t *r,
+    ngx_str_t *body);
+
+
+/*
+ * The request's context. It survives internal redirects, which wipe r->ctx:
+ * it is found again in the pool's cleanup list.
+ */
+typedef struct {
+    ngx_http_request_t           *request;
+
+    /* the credential, as it came; it is not in the headers any more */
+    ngx_http_enroll_bearer_e      bearer;
+    ngx_uint_t                    partition;
+    u_char                        id[NGX_ENROLL_DIGEST_LEN];
+    u_char                        session[NGX_ENROLL_DIGEST_LEN];
+    time_t                        expires;     /* of the cookie */
+
+    /* what is known of the token, for variables */
+    u_char                        hex[NGX_ENROLL_HEX_LEN];
+    ngx_str_t                     subject;
+    ngx_str_t                     class;
+    ngx_str_t                     state;
+    ngx_str_t                     proof;
+    ngx_enroll_reason_e           reason;      /* of the refusal, or OK */
+
+    /* the ledger is being asked, or has answered, for asked */
+    ngx_enroll_call_t            *call;
+    ngx_uint_t                    asked;       /* endpoint */
+    ngx_uint_t                    granted;     /* endpoints */
+
+    /* the claim, and what becomes of it */
+    ngx_http_enroll_loc_conf_t   *conf;        /* where it was claimed */
+    u_char                        claim[NGX_ENROLL_HEX_LEN];
+    ngx_uint_t                    nstates;     /* upstream tries before it */
+    ngx_http_upstream_t          *upstream;    /* the one before it */
+    ngx_enroll_outcome_e          outcome;
+    ngx_uint_t                    status;      /* the IdP's */
+    ngx_buf_t                    *body;        /* its JSON, collected */
+
+    /* of our own handlers */
+    ngx_http_enroll_body_pt       body_handler;
+    const char                   *step;
+    void                         *data;
+
+    unsigned                      parsed:1;
+    unsigned                      cookie:1;    /* there was one of ours */
+    unsigned                      ended:1;     /* it is known to be over */
+    unsigned                      told:1;      /* the ledger told the event */
+    unsigned                      claimed:1;
+    unsigned                      reading:1;   /* body is collected */
+} ngx_http_enroll_ctx_t;
+
+
+extern ngx_module_t  ngx_http_enroll_module;
+
+
+/* context */
+
+/* The request's context, made where there is none; NULL: no memory. */
+ngx_http_enroll_ctx_t *ngx_http_enroll_ctx(ngx_http_request_t *r);
+
+/* The same, or NULL where there is none. */
+ngx_http_enroll_ctx_t *ngx_http_enroll_ctx_find(ngx_http_request_t *r);
+
+
+/* The request is over (data is its context): no answer must reach it. */
+void ngx_http_enroll_ctx_detach(void *data);
+
+/* The ledger has answered: the request goes on. */
+void ngx_http_enroll_ctx_answered(ngx_http_enroll_ctx_t *ctx,
+    ngx_enroll_result_t *result);
+
+
+/* bearer: finds the credential, and takes it out of the request (I5) */
+
+/* A handler of the rewrite phase: before any subrequest, proxy or log. */
+ngx_int_t ngx_http_enroll_bearer_handler(ngx_http_request_t *r);
+
+/* What the ledger takes to know the request's bearer. */
+void ngx_http_enroll_bearer(ngx_http_enroll_ctx_t *ctx,
+    ngx_enroll_bearer_t *bearer);
+
+
+/* headers */
+
+/* Removes the headers that match returns 1 for. NGX_OK or NGX_ERROR. */
+typedef ngx_uint_t (*ngx_http_enroll_header_match_pt)(ngx_table_elt_t *h);
+ngx_int_t ngx_http_enroll_headers_remove(ngx_http_request_t *r,
+    ngx_http_enroll_header_match_pt match);
+
+/* Adds a response header; key is constant, value in r->pool. */
+ngx_int_t ngx_http_enroll_header_add(ngx_http_request_t *r, const char *key,
+    ngx_str_t *value);
+
+/* The first request header of that name, or NULL; *n: how many there are. */
+ngx_table_elt_t *ngx_http_enroll_header_find(ngx_http_request_t *r,
+    const char *lowcase, ngx_uint_t *n);
+
+
+/* guard: a handler of the precontent phase */
+
+ngx_int_t ngx_http_enroll_guard_handler(ngx_http_request_t *r);
+
+
+/* outcome: what became of a claim */
+
+ngx_int_t ngx_http_enroll_outcome_init(ngx_conf_t *cf);
+
+/*
+ * The claim was granted: from here on it will be settled. NGX_OK or
+ * NGX_ERROR (no memory; it is settled nevertheless).
+ */
+ngx_int_t ngx_http_enroll_outcome_begin(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+
+/*
+ * The request enters another location: whatever the IdP has said so far is
+ * the outcome, if it has heard anything.
+ */
+void ngx_http_enroll_outcome_redirect(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
+
+/* The request ends; settles what is not settled yet. */
+void ngx_http_enroll_outcome_end(ngx_http_enroll_ctx_t *ctx);
+
+
+/* refuse: tells why */
+
+/*
+ * Counts, tells and sends a refusal. step is a word for the event; detail,
+ * where not NULL, replaces the reason's usual text. Returns a code to
+ * finalize the request with.
+ */
+ngx_int_t ngx_http_enroll_refuse(ngx_http_request_t *r,
+    ngx_enroll_reason_e reason, const char *step, const char *detail);
+
+
+/* observe: what a result of the ledger means for logs, counters, zone */
+
+void ngx_http_enroll_observe(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+
+
+/* event: one JSON line for each */
+
+/* The event that a script told, as JSON; NULL: no memory. */
+json_t *ngx_http_enroll_event_json(ngx_enroll_resp_t *event,
+    ngx_uint_t partition);
+
+/* Writes it to enroll_log, or at level to the error log; releases it. */
+void ngx_http_enroll_event_write(ngx_http_enroll_loc_conf_t *elcf,
+    ngx_uint_t level, json_t *event);
+
+/* Counts a refusal, and tells it unless the ledger has. */
+void ngx_http_enroll_event_refused(ngx_http_request_t *r,
+    ngx_enroll_reason_e reason, const char *step, ngx_uint_t status);
+
+
+/* body: of our own handlers' requests, bounded and in memory */
+
+/*
+ * Reads a body of at most max bytes and calls handler, which finalizes the
+ * request. A return code for a content handler; a refusal was sent where the
+ * body is too long, or of no declared length.
+ */
+ngx_int_t ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
+    const char *step, ngx_http_enroll_body_pt handler);
+
+/* Overwrites the body: the token is gone from memory and $request_body. */
+void ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body);
+
+
+/* issuer: authenticated calls by issuers */
+
+/* A content handler's return code: POST only, then body_read(). */
+ngx_int_t ngx_http_enroll_issuer_read(ngx_http_request_t *r, size_t max,
+    const char *step, ngx_http_enroll_body_pt handler);
+
+/*
+ * The issuer of this call, of those that the location names, or NULL: a
+ * refusal was sent, and the request is to be finalized with *rc.
+ */
+ngx_http_enroll_issuer_t *ngx_http_enroll_issuer_find(ngx_http_request_t *r,
+    ngx_str_t *body, const char *step, ngx_str_t *event, ngx_int_t *rc);
+
+
+/* the content handlers */
+
+ngx_int_t ngx_http_enroll_issue_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_redeem_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_revoke_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_status_handler(ngx_http_request_t *r);
+
+
+/* respond: what all of them need to answer */
+
+/* Sends a whole response; value is copied. A code to finalize with. */
+ngx_int_t ngx_http_enroll_respond(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, const u_char *data, size_t len);
+
+/* Serializes and sends json (which it releases). */
+ngx_int_t ngx_http_enroll_respond_json(ngx_http_request_t *r,
+    ngx_uint_t status, const char *type, json_t *json);
+
+/* Does the client prefer HTML to JSON? */
+ngx_uint_t ngx_http_enroll_wants_html(ngx_http_request_t *r);
+
+/* Set-Cookie with the session, or (session NULL) its end. */
+ngx_int_t ngx_http_enroll_cookie_set(ngx_http_request_t *r,
+    const u_char *session, ngx_uint_t seconds);
+
+/* Resumes a request after an event that is not its own. */
+void ngx_http_enroll_finalize(ngx_http_request_t *r, ngx_int_t rc);
+
+
+/* pages: the HTML, and the content security policy that fits it */
+
+ngx_int_t ngx_http_enroll_pages_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_enroll_page_landing(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_page_refusal(ngx_http_request_t *r,
+    ngx_uint_t status, const ngx_str_t *reason, const char *title,
+    const char *detail);
+
+
+/* conf: the blocks, and what several directives need */
+
+char *ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_http_enroll_class_t *ngx_http_enroll_class_find(
+    ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
+ngx_http_enroll_issuer_t *ngx_http_enroll_issuer_named(
+    ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
+
+/* Do the issuers' classes exist? */
+char *ngx_http_enroll_issuers_init(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf);
+char *ngx_http_enroll_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* Remembers where the directive at hand stands. */
+void ngx_http_enroll_where(ngx_conf_t *cf, ngx_http_enroll_where_t *where);
+
+/* Logs a configuration error as of that place. Returns NGX_CONF_ERROR. */
+char *ngx_http_enroll_conf_error(ngx_conf_t *cf,
+    ngx_http_enroll_where_t *where, const char *fmt, ...);
+
+
+/* redact: the error log's writer */
+
+ngx_int_t ngx_http_enroll_redact_log(ngx_conf_t *cf, ngx_log_t *log);
+
+
+/* variables */
+
+ngx_int_t ngx_http_enroll_variables_init(ngx_conf_t *cf);
+
+
+/* The worker's ledger for this location; NULL: no memory. */
+ngx_enroll_ledger_t *ngx_http_enroll_ledger(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_ENROLL_MODULE_H_INCLUDED_ */

@@ -1,0 +1,135 @@
+
+#include "ngx_http_enroll_module.h"
+
+
+static ngx_int_t ngx_http_enroll_variable_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_enroll_variable_str(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_enroll_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+
+static ngx_http_variable_t  ngx_http_enroll_vars[] = {
+
+    { ngx_string("enroll_id"), NULL, ngx_http_enroll_variable_id,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("enroll_subject"), NULL, ngx_http_enroll_variable_str,
+      offsetof(ngx_http_enroll_ctx_t, subject), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("enroll_class"), NULL, ngx_http_enroll_variable_str,
+      offsetof(ngx_http_enroll_ctx_t, class), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("enroll_state"), NULL, ngx_http_enroll_variable_str,
+      offsetof(ngx_http_enroll_ctx_t, state), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("enroll_proof"), NULL, ngx_http_enroll_variable_str,
+      offsetof(ngx_http_enroll_ctx_t, proof), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("enroll_reason"), NULL, ngx_http_enroll_variable_reason,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_enroll_variables_init(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_enroll_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_variable_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+
+    if (ctx == NULL || ctx->hex[0] == '\0') {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->len = NGX_ENROLL_HEX_LEN;
+    v->data = ctx->hex;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* nothing is known of a bearer that was refused, but its id and the reason */
+
+static ngx_int_t
+ngx_http_enroll_variable_str(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t              *s;
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    s = (ngx_str_t *) ((char *) ctx + data);
+
+    if (s->len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->len = s->len;
+    v->data = s->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const ngx_str_t        *name;
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+
+    if (ctx == NULL || ctx->reason == NGX_ENROLL_OK) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    name = ngx_enroll_reason_name(ctx->reason);
+
+    v->len = name->len;
+    v->data = name->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}

@@ -1,0 +1,102 @@
+
+/*
+ * The shared zone: tombstones of tokens that this host saw spent or ended,
+ * sessions that were checked a moment ago, and counters.
+ */
+
+#ifndef _NGX_HTTP_ENROLL_ZONE_H_INCLUDED_
+#define _NGX_HTTP_ENROLL_ZONE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_enroll_keys.h"
+#include "ngx_enroll_reason.h"
+
+
+/* what happened, as events and outcomes; the status page's names for them */
+typedef enum {
+    NGX_HTTP_ENROLL_COUNT_ISSUE = 0,
+    NGX_HTTP_ENROLL_COUNT_REDEEM,
+    NGX_HTTP_ENROLL_COUNT_BEGIN,
+    NGX_HTTP_ENROLL_COUNT_CLAIM,
+    NGX_HTTP_ENROLL_COUNT_ENROLLED,
+    NGX_HTTP_ENROLL_COUNT_REFUSED,
+    NGX_HTTP_ENROLL_COUNT_UNKNOWN,
+    NGX_HTTP_ENROLL_COUNT_RELEASED,
+    NGX_HTTP_ENROLL_COUNT_EXPIRE,
+    NGX_HTTP_ENROLL_COUNT_REVOKE,
+    NGX_HTTP_ENROLL_COUNT_TOMBSTONE,         /* replays met by a tombstone */
+    NGX_HTTP_ENROLL_COUNT_CACHE,             /* pages met by the cache */
+    NGX_HTTP_ENROLL_COUNT_EVICTED,           /* entries that gave way */
+    NGX_HTTP_ENROLL_COUNTS
+} ngx_http_enroll_count_e;
+
+/* their names; up to "revoke" they are those of events and outcomes */
+extern const ngx_str_t  ngx_http_enroll_count_names[NGX_HTTP_ENROLL_COUNTS];
+
+
+typedef struct ngx_http_enroll_zone_sh_s  ngx_http_enroll_zone_sh_t;
+
+typedef struct {
+    ngx_http_enroll_zone_sh_t  *sh;
+    ngx_slab_pool_t            *shpool;
+    ngx_shm_zone_t             *shm_zone;
+} ngx_http_enroll_zone_t;
+
+
+/* What is remembered of a live session. */
+typedef struct {
+    ngx_str_t   subject;
+    ngx_str_t   class;
+    ngx_str_t   proof;
+} ngx_http_enroll_facts_t;
+
+
+char *ngx_http_enroll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Remembers that the token is redeemed (by the session of that digest) or
+ * has come to an end, for so many milliseconds. An end is never forgotten
+ * for a mere redemption.
+ */
+void ngx_http_enroll_zone_note(ngx_http_enroll_zone_t *zone,
+    const u_char *id, ngx_enroll_reason_e state, const u_char *session,
+    ngx_msec_t keep);
+
+/*
+ * The session was just checked: for so many milliseconds it need not be
+ * again. facts NULL: it has to be asked for again at once.
+ */
+void ngx_http_enroll_zone_cache(ngx_http_enroll_zone_t *zone,
+    const u_char *id, const ngx_http_enroll_facts_t *facts, ngx_msec_t keep);
+
+/*
+ * What the zone knows of one who bears this id and session digest:
+ * NGX_ENROLL_OK (checked a moment ago; facts are copied into pool),
+ * NGX_ENROLL_AGAIN (ask the ledger), or why not. facts may be NULL.
+ */
+ngx_enroll_reason_e ngx_http_enroll_zone_find(ngx_http_enroll_zone_t *zone,
+    const u_char *id, const u_char *session, ngx_pool_t *pool,
+    ngx_http_enroll_facts_t *facts);
+
+void ngx_http_enroll_zone_count(ngx_http_enroll_zone_t *zone,
+    ngx_http_enroll_count_e count);
+void ngx_http_enroll_zone_count_refused(ngx_http_enroll_zone_t *zone,
+    ngx_enroll_reason_e reason);
+
+
+typedef struct {
+    ngx_uint_t   counts[NGX_HTTP_ENROLL_COUNTS];
+    ngx_uint_t   refused[NGX_ENROLL_REASONS];
+    ngx_uint_t   entries;
+    size_t       size;                       /* bytes */
+    size_t       free;                       /* bytes, in whole pages */
+} ngx_http_enroll_zone_stat_t;
+
+void ngx_http_enroll_zone_stat(ngx_http_enroll_zone_t *zone,
+    ngx_http_enroll_zone_stat_t *stat);
+
+
+#endif /* _NGX_HTTP_ENROLL_ZONE_H_INCLUDED_ */
