@@ -33,6 +33,10 @@ fi
 configure=(./configure --builddir="$dir" --with-cc-opt="$cc_opt $warn"
     --with-ld-opt="$ld_opt" "${options[@]}" --add-dynamic-module="$top")
 
+# one build at a time in a folder
+exec 9> "$dir/lock"
+flock 9
+
 # Configured anew only when files come or go: make sees to those that change.
 
 made=$(printf '%s\n' "$src" "${configure[@]}" ngx_enroll_module/*/* \

@@ -13,6 +13,7 @@ build='
     /usr/bin/cc                         gcc
     /usr/include/stdlib.h               libc6-dev
     /usr/bin/make                       make
+    /usr/bin/flock                      util-linux
     /usr/sbin/nginx                     nginx
     /usr/share/nginx/src/configure      nginx-dev
     /usr/include/openssl/evp.h          libssl-dev
@@ -26,7 +27,6 @@ test="$build
     /usr/share/perl/5*/Test/More.pm     perl
     /usr/bin/dpkg-source                dpkg-dev
     /etc/ssl/certs/ca-certificates.crt  ca-certificates
-    /usr/bin/flock                      util-linux
     /usr/bin/jose                       jose
     /usr/bin/openssl                    openssl
     /usr/bin/redis-server               redis-server
