@@ -165,13 +165,19 @@ faulty('a test that is gone', qr/^ttl: in no test/m,
 faulty('a directive of a similar name', qr/^enroll: in no test/m,
     'check-directives', $t, qr/enroll on;/, 'enroll_x on;');
 faulty('a member without a default or a merge',
-    qr/no default for bogus\n.*bogus is neither merged/,
+    qr/no default for bogus\n.*bogus is neither merged nor told/,
     'check-directives', $h, qr/    ngx_flag_t/,
     "    ngx_str_t  bogus;\n    ngx_flag_t");
 faulty('a member without a default', qr/no default for issuers/,
     'check-directives', $c, qr/ *conf->issuers = NULL;/, '');
 faulty('a member that is not merged', qr/issuers is neither merged/,
     'check-directives', $c, qr/.*merge_ptr.*\n/, '');
+{
+    my ($status, $output) = lint('check-directives', $c, qr/.*merge_ptr.*\n/,
+        "    /* issuers are a location's own */\n");
+    is($status, 0, 'a member that is told not to be merged')
+        or diag($output);
+}
 faulty('no table at all', qr/no directives found/,
     'check-directives', $c, qr/.*/s, '');
 
