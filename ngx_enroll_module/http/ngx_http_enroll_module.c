@@ -199,8 +199,8 @@ ngx_module_t  ngx_http_enroll_module = {
     NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
-    NULL,                                  /* exit master */
+    ngx_http_enroll_redact_exit,           /* exit process */
+    ngx_http_enroll_redact_exit,           /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
@@ -266,6 +266,8 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&emcf->issuers, cf->pool, 4,
                           sizeof(ngx_http_enroll_issuer_t *))
+           != NGX_OK
+        || ngx_array_init(&emcf->logs, cf->pool, 4, sizeof(void *))
            != NGX_OK)
     {
         return NULL;

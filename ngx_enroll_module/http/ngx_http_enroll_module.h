@@ -71,6 +71,7 @@ typedef struct {
     ngx_http_enroll_zone_t     *zone;
     ngx_array_t                 classes;       /* ngx_http_enroll_class_t * */
     ngx_array_t                 issuers;       /* ngx_http_enroll_issuer_t * */
+    ngx_array_t                 logs;          /* those that are redacted */
 } ngx_http_enroll_main_conf_t;
 
 
@@ -372,7 +373,11 @@ char *ngx_http_enroll_conf_error(ngx_conf_t *cf,
 
 /* redact: the error log's writer */
 
+/* Masks what is written to this log and those that hang on it. */
 ngx_int_t ngx_http_enroll_redact_log(ngx_conf_t *cf, ngx_log_t *log);
+
+/* The process leaves: its logs get their own writers back. */
+void ngx_http_enroll_redact_exit(ngx_cycle_t *cycle);
 
 
 /* variables */

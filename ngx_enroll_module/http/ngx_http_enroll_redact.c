@@ -10,6 +10,7 @@
 
 
 typedef struct {
+    ngx_log_t          *log;
     ngx_log_writer_pt   writer;            /* NULL: a plain file */
     void               *wdata;
 } ngx_http_enroll_redact_t;
@@ -17,12 +18,17 @@ typedef struct {
 
 static void ngx_http_enroll_redact_writer(ngx_log_t *log, ngx_uint_t level,
     u_char *buf, size_t len);
+static void ngx_http_enroll_redact_cleanup(void *data);
 
 
 ngx_int_t
 ngx_http_enroll_redact_log(ngx_conf_t *cf, ngx_log_t *log)
 {
-    ngx_http_enroll_redact_t  *redact;
+    ngx_pool_cleanup_t           *cln;
+    ngx_http_enroll_redact_t     *redact, **slot;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_enroll_module);
 
     for ( /* void */ ; log; log = log->next) {
 
@@ -30,11 +36,18 @@ ngx_http_enroll_redact_log(ngx_conf_t *cf, ngx_log_t *log)
             continue;
         }
 
-        redact = ngx_palloc(cf->pool, sizeof(ngx_http_enroll_redact_t));
-        if (redact == NULL) {
+        cln = ngx_pool_cleanup_add(cf->pool,
+                                   sizeof(ngx_http_enroll_redact_t));
+        slot = ngx_array_push(&emcf->logs);
+        if (cln == NULL || slot == NULL) {
             return NGX_ERROR;
         }
 
+        redact = cln->data;
+        *slot = redact;
+        cln->handler = ngx_http_enroll_redact_cleanup;
+
+        redact->log = log;
         redact->writer = log->writer;
         redact->wdata = log->wdata;
 
@@ -43,6 +56,42 @@ ngx_http_enroll_redact_log(ngx_conf_t *cf, ngx_log_t *log)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * nginx writes its last lines after this module was unloaded, and to a copy
+ * of a log that it made before that: a writer of ours must not be in them.
+ */
+
+void
+ngx_http_enroll_redact_exit(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                     i;
+    ngx_http_enroll_redact_t     **redact;
+    ngx_http_enroll_main_conf_t   *emcf;
+
+    emcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_enroll_module);
+
+    if (emcf == NULL) {
+        return;
+    }
+
+    redact = emcf->logs.elts;
+
+    for (i = 0; i < emcf->logs.nelts; i++) {
+        ngx_http_enroll_redact_cleanup(redact[i]);
+    }
+}
+
+
+static void
+ngx_http_enroll_redact_cleanup(void *data)
+{
+    ngx_http_enroll_redact_t *redact = data;
+
+    redact->log->writer = redact->writer;
+    redact->log->wdata = redact->wdata;
 }
 
 

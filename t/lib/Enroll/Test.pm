@@ -33,6 +33,7 @@ use Enroll::Paths qw(top);
 use Enroll::Port qw(free_port);
 use Enroll::Redis;
 use Enroll::Secrets qw(remember_secret find_secrets);
+use Enroll::Stack;
 use Enroll::Tls qw(certificate ca_file);
 use Enroll::Upstream;
 use Enroll::Wait qw(wait_for holds_within patience);
@@ -40,7 +41,7 @@ use Enroll::Webhook qw(webhook_secret webhook_headers webhook_signature);
 
 
 my @NAMES = qw(
-    nginx redis upstream http burst done_testing
+    nginx redis upstream stack http burst done_testing
 
     test_dir sub_dir spew slurp make_keys new_keys nginx_test_config top
     free_port remember_secret find_secrets certificate ca_file wait_for
@@ -73,6 +74,7 @@ sub import {
 sub nginx    { return Enroll::Nginx->new(@_) }
 sub redis    { return Enroll::Redis->new(@_) }
 sub upstream { return Enroll::Upstream->new(@_) }
+sub stack    { return Enroll::Stack->new(@_) }
 sub burst    { return Enroll::Http::burst(@_) }
 
 # http($port, …)
