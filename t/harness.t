@@ -295,6 +295,13 @@ for my $kind (
 EOS
 }
 
+fails("a sanitizer's report amid nginx' own lines",
+    qr/sanitizer report in nginx\/logs\/error/, <<'EOS');
+    my $nginx = nginx(%conf);
+    Enroll::Dir::append($nginx->dir . '/logs/error.log',
+        "x.c:1:2: runtime error: null pointer passed as argument 2\n");
+EOS
+
 fails('a token in the access log', qr/secret in nginx\/logs\/access/,
     <<'EOS');
     my $nginx = nginx(%conf);

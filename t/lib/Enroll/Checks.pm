@@ -78,6 +78,9 @@ sub _log_files {
 sub _sanitizer_report {
     my ($name, $text) = @_;
 
+    # where nginx' own stderr is the error log, its lines are in between
+    $text =~ s/^\d{4}\/\d\d\/\d\d .*\n//mg;
+
     my ($report) = $text
         =~ /^(.*(?:[a-z]Sanitizer:|runtime error:).*(?:\n.*){0,30})/m
         or return;
