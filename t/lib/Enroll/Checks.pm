@@ -78,11 +78,11 @@ sub _log_files {
 sub _sanitizer_report {
     my ($name, $text) = @_;
 
-    # where nginx' own stderr is the error log, its lines are in between
-    $text =~ s/^\d{4}\/\d\d\/\d\d .*\n//mg;
+    # nginx' own stderr is its error log: there are other lines around it
+    my $more = $name =~ /san\.\d+$/ ? qr/\n.*/ : qr/\n\s+\#.*/;
 
-    my ($report) = $text
-        =~ /^(.*(?:[a-z]Sanitizer:|runtime error:).*(?:\n.*){0,30})/m
+    my ($report) = $text =~ /^(.*(?:[a-z]Sanitizer:|runtime\ error:).*
+                             (?:$more){0,30})/mx
         or return;
     $report =~ s/\s+\z//;
 
