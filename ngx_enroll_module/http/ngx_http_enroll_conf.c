@@ -87,14 +87,19 @@ ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands, void *conf)
 {
     char                     *rv;
     ngx_conf_t                save;
-    ngx_http_enroll_block_t   block;
+    ngx_http_enroll_block_t  *block;
 
-    block.commands = commands;
-    block.conf = conf;
+    block = ngx_palloc(cf->temp_pool, sizeof(ngx_http_enroll_block_t));
+    if (block == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    block->commands = commands;
+    block->conf = conf;
 
     save = *cf;
     cf->handler = ngx_http_enroll_block_param;
-    cf->handler_conf = (void *) &block;
+    cf->handler_conf = (void *) block;
 
     rv = ngx_conf_parse(cf, NULL);
 

@@ -365,7 +365,10 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_enroll_merge_success(&prev->success, &conf->success);
 
-    /* handler, issuers, issuer_names and target are a location's own */
+    /*
+     * handler, issuers, issuer_names and target are a location's own;
+     * ledger is made by the worker that asks it first
+     */
 
     if (ngx_http_enroll_redis_merge_conf(cf, &prev->redis, &conf->redis)
         != NGX_CONF_OK)

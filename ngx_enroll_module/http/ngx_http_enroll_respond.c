@@ -1,6 +1,11 @@
 
 #include "ngx_http_enroll_module.h"
 
+#include <openssl/crypto.h>
+
+
+static void ngx_http_enroll_respond_cleanup(void *data);
+
 
 ngx_int_t
 ngx_http_enroll_respond(ngx_http_request_t *r, ngx_uint_t status,
@@ -8,6 +13,7 @@ ngx_http_enroll_respond(ngx_http_request_t *r, ngx_uint_t status,
 {
     ngx_int_t                  rc;
     ngx_str_t                  text, content_type, no_store;
+    ngx_pool_cleanup_t        *cln;
     ngx_http_complex_value_t   cv;
 
     rc = ngx_http_discard_request_body(r);
@@ -15,11 +21,17 @@ ngx_http_enroll_respond(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
+    /* some of these hold a token: none of them outlives its request */
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_str_t));
     text.len = len;
     text.data = ngx_pnalloc(r->pool, len + 1);
-    if (text.data == NULL) {
+    if (cln == NULL || text.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    cln->handler = ngx_http_enroll_respond_cleanup;
+    *(ngx_str_t *) cln->data = text;
 
     ngx_memcpy(text.data, data, len);
 
@@ -39,6 +51,15 @@ ngx_http_enroll_respond(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
+static void
+ngx_http_enroll_respond_cleanup(void *data)
+{
+    ngx_str_t *text = data;
+
+    OPENSSL_cleanse(text->data, text->len);
+}
+
+
 ngx_int_t
 ngx_http_enroll_respond_json(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, json_t *json)
@@ -55,7 +76,7 @@ ngx_http_enroll_respond_json(ngx_http_request_t *r, ngx_uint_t status,
 
     rc = ngx_http_enroll_respond(r, status, type, (u_char *) text,
                                  ngx_strlen(text));
-    ngx_explicit_memzero(text, ngx_strlen(text));
+    OPENSSL_cleanse(text, ngx_strlen(text));
     free(text);
 
     return rc;

@@ -127,7 +127,9 @@ ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg)
         return NGX_ERROR;
     }
 
-    ngx_memcpy(copy->data, arg->data, arg->len);
+    if (arg->len) {
+        ngx_memcpy(copy->data, arg->data, arg->len);
+    }
 
     return NGX_OK;
 }

@@ -192,12 +192,18 @@ ngx_enroll_show(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
     void *data)
 {
+    ngx_int_t           rc;
     ngx_enroll_call_t  *call;
 
     call = ngx_enroll_ledger_start(ledger, NGX_ENROLL_SCRIPT_SHOW, bearer,
                                    handler, data);
+    if (call == NULL) {
+        return NULL;
+    }
 
-    return ngx_enroll_ledger_send(call, NGX_OK);
+    rc = ngx_enroll_call_number(call, bearer->direct);
+
+    return ngx_enroll_ledger_send(call, rc);
 }
 
 

@@ -1,9 +1,10 @@
 -- show: reads a record and changes nothing.
 --
 -- ARGV[6]  the session's digest: may it go on?  '': whoever asks
+-- ARGV[7]  '1': the token itself was presented
 --
--- Verdicts: ok, unknown, void, expired, redeemed, claimed, enrolled,
--- revoked, locked
+-- Verdicts: ok, unknown, order (a token that has begun nothing), void,
+-- expired, redeemed, claimed, enrolled, revoked, locked
 
 local record = load(RECORD)
 local state = record.state
@@ -16,7 +17,7 @@ if session == '' then
     return reply('ok')
 end
 if state == 'issued' then
-    return reply('void')
+    return reply(ARGV[7] == '1' and 'order' or 'void')
 end
 if state ~= 'redeemed' and state ~= 'claimed' then
     return reply(state)
