@@ -441,8 +441,6 @@ ngx_enroll_redis_node_ready(ngx_enroll_redis_connection_t *conn)
         node->failures = node->conf->failures - 1;
     }
 
-    ngx_enroll_redis_node_mute(node, NULL);
-
     ngx_enroll_redis_node_flush(node);
 
     ngx_enroll_redis_node_schedule(node);
@@ -463,6 +461,11 @@ ngx_enroll_redis_node_reply(ngx_enroll_redis_connection_t *conn,
     if (refusal == NULL) {
         node->failures = 0;
         node->attempts = 0;
+
+        if (node->logged) {
+            ngx_enroll_redis_node_mute(node, NULL);
+        }
+
         ngx_enroll_redis_op_done(op);
 
     } else {
@@ -532,6 +535,13 @@ ngx_enroll_redis_node_closed(ngx_enroll_redis_connection_t *conn,
 
     if (lasted) {
         node->attempts = 0;
+
+        if (node->logged
+            && (ngx_msec_int_t) (node->muted - conn->since) <= 0)
+        {
+            /* that was an earlier outage, not the one of its sibling */
+            ngx_enroll_redis_node_mute(node, NULL);
+        }
     }
 
     /* a server may close what is idle, but not what was just opened */
@@ -719,6 +729,7 @@ ngx_enroll_redis_node_mute(ngx_enroll_redis_node_t *node,
     ngx_uint_t  i;
 
     node->logged = failure;
+    node->muted = ngx_current_msec;
 
     for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
         ngx_enroll_redis_connection_mute(&node->connections[i],

@@ -32,6 +32,7 @@ typedef struct {
     ngx_msec_t                       opened;    /* the circuit, when */
     const char                      *failure;   /* the last one */
     const char                      *logged;    /* NULL: all was well */
+    ngx_msec_t                       muted;     /* when it was logged */
 
     unsigned                         circuit:1; /* open */
     unsigned                         leaving:1;
