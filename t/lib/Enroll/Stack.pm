@@ -8,6 +8,7 @@ package Enroll::Stack;
 #     my $stack = stack(
 #         workers => 2, instances => 2,
 #         class   => 'ttl 1h; window 10m; attempts 3;',
+#         listen  => 'reuseport',          # more of the listen directive
 #         redis   => 'enroll_redis …;',    # instead of the private one's
 #         http    => '…', server => '…', finish => '…', begin => '…',
 #         page    => '…', locations => '…',
@@ -96,7 +97,7 @@ sub conf {
     my ($self) = @_;
 
     my %part = map { $_ => $self->{$_} // '' }
-        qw(http server finish begin page locations);
+        qw(http server finish begin page locations listen);
     my $class = $self->{class} // 'ttl 1h; window 10m; attempts 3;';
     my $redis = $self->{redis} // 'enroll_redis unix:%%REDIS%%;';
 
@@ -111,7 +112,7 @@ sub conf {
     $part{http}
 
     server {
-        listen %%PORT%%;
+        listen %%PORT%% $part{listen};
         server_name localhost;
         enroll on;
         proxy_set_header Enroll-Subject \$enroll_subject;

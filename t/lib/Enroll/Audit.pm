@@ -1,0 +1,67 @@
+package Enroll::Audit;
+
+# What the event stream says against what the records say (I7): numbers
+# without a gap, one event for each change of a state, and nothing changed
+# without one.
+#
+#     is_deeply [audit($stack)], [], '…';       a list of sentences
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(audit);
+
+
+sub audit {
+    my ($stack) = @_;
+
+    my @events = $stack->events;
+    my @problems = _numbers($stack, \@events);
+    my (%state, %spent);
+
+    for my $event (@events) {
+        my ($seq, $id) = @$event{qw(seq id)};
+        next if !defined $event->{to};
+
+        my $from = $state{$id} // 'none';
+        push @problems, "event $seq: $event->{event} of $id from "
+            . "$event->{from}, which is $from" if $event->{from} ne $from;
+
+        $state{$id} = $event->{to};
+        push @problems, "event $seq: $id is redeemed a second time"
+            if $event->{event} eq 'redeem' && $spent{$id}++;
+    }
+
+    for my $id (sort keys %state) {
+        my $state = $stack->record($id)->{state} // 'gone';
+        push @problems, "$id is $state, its events end with $state{$id}"
+            if $state ne $state{$id};
+    }
+
+    return @problems;
+}
+
+
+sub _numbers {
+    my ($stack, $events) = @_;
+
+    my @problems;
+    my $next = 1;
+
+    for my $event (@$events) {
+        push @problems, "event $event->{seq} where $next is due"
+            if $event->{seq} != $next;
+        $next = $event->{seq} + 1;
+    }
+
+    my $last = $stack->redis->command('HGET', 'enroll:{0}:meta', 'seq') // 0;
+    push @problems, "meta says $last, the stream ends with " . ($next - 1)
+        if $last != $next - 1;
+
+    return @problems;
+}
+
+
+1;
