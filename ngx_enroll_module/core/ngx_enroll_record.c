@@ -29,7 +29,7 @@ ngx_enroll_record_seal(ngx_enroll_keys_t *keys,
     }
 
     ngx_enroll_record_hex(mac, &key->number, 1);
-    ngx_enroll_record_hex(mac + 2, raw, NGX_ENROLL_MAC_LEN);
+    ngx_enroll_record_hex(mac + 2, raw, NGX_ENROLL_DIGEST_LEN);
 
     return NGX_OK;
 }
@@ -40,13 +40,15 @@ ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
     const ngx_enroll_record_t *record, const ngx_str_t *mac)
 {
     u_char             number;
-    u_char             given[NGX_ENROLL_MAC_LEN], right[NGX_ENROLL_MAC_LEN];
+    u_char             given[NGX_ENROLL_DIGEST_LEN],
+                       right[NGX_ENROLL_MAC_LEN];
     ngx_int_t          rc;
     ngx_enroll_key_t  *key;
 
     if (mac->len != NGX_ENROLL_RECORD_MAC_LEN
         || ngx_enroll_record_unhex(&number, mac->data, 1) != NGX_OK
-        || ngx_enroll_record_unhex(given, mac->data + 2, NGX_ENROLL_MAC_LEN)
+        || ngx_enroll_record_unhex(given, mac->data + 2,
+                                   NGX_ENROLL_DIGEST_LEN)
            != NGX_OK)
     {
         return NGX_DECLINED;
@@ -62,8 +64,8 @@ ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
         return NGX_ERROR;
     }
 
-    rc = CRYPTO_memcmp(given, right, NGX_ENROLL_MAC_LEN) ? NGX_DECLINED
-                                                         : NGX_OK;
+    rc = CRYPTO_memcmp(given, right, NGX_ENROLL_DIGEST_LEN) ? NGX_DECLINED
+                                                            : NGX_OK;
 
     /* for a record that was tampered with it is what would make it pass */
 

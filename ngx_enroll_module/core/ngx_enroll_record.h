@@ -12,8 +12,12 @@
 #include "ngx_enroll_keys.h"
 
 
-/* two hex digits of the key's number, and 64 of the MAC */
-#define NGX_ENROLL_RECORD_MAC_LEN  66
+/*
+ * two hex digits of the key's number, and those of the MAC's first 16 bytes:
+ * Redis keeps a hash compact, and in its order, while no value has more than
+ * 64 bytes
+ */
+#define NGX_ENROLL_RECORD_MAC_LEN  34
 
 
 /*

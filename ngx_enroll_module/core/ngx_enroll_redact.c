@@ -4,6 +4,7 @@
 
 #define NGX_ENROLL_REDACT_PREFIX_LEN  4     /* "enr_", "ens_" */
 #define NGX_ENROLL_REDACT_MIN         8
+#define NGX_ENROLL_REDACT_WORD_MIN    32
 
 
 static ngx_uint_t ngx_enroll_redact_is_prefix(const u_char *p);
@@ -11,18 +12,22 @@ static ngx_uint_t ngx_enroll_redact_is_base64url(u_char c);
 
 
 ngx_uint_t
-ngx_enroll_redact(u_char *text, size_t len)
+ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
 {
     u_char      *p, *end, *run;
-    ngx_uint_t   n;
+    ngx_uint_t   n, min;
 
+    min = words ? NGX_ENROLL_REDACT_WORD_MIN : NGX_ENROLL_REDACT_MIN;
     n = 0;
     p = text;
     end = text + len;
 
     while (end - p >= NGX_ENROLL_REDACT_PREFIX_LEN) {
 
-        if (!ngx_enroll_redact_is_prefix(p)) {
+        if (!ngx_enroll_redact_is_prefix(p)
+            || (words && p > text
+                && ngx_enroll_redact_is_base64url(p[-1])))
+        {
             p++;
             continue;
         }
@@ -37,7 +42,7 @@ ngx_enroll_redact(u_char *text, size_t len)
 
         /* a run too short is searched on: "enr_ens_…" */
 
-        if (run - p >= NGX_ENROLL_REDACT_MIN) {
+        if ((ngx_uint_t) (run - p) >= min) {
             ngx_memset(p, '*', run - p);
             p = run;
             n++;

@@ -16,9 +16,12 @@
 /*
  * Overwrites with '*', in place, all base64url characters that follow each
  * "enr_" or "ens_" (in any case: a mistyped token is most of a token) when
- * there are eight of them or more. Returns how many it masked.
+ * there are eight of them or more. With words, for text that others still
+ * have to read: only where a word begins with it, and when there are 32 or
+ * more; in the midst of somebody's base64url it is an accident. Returns how
+ * many it masked.
  */
-ngx_uint_t ngx_enroll_redact(u_char *text, size_t len);
+ngx_uint_t ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words);
 
 
 #endif /* _NGX_ENROLL_REDACT_H_INCLUDED_ */

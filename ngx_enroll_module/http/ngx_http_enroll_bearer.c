@@ -1,9 +1,12 @@
 
 #include "ngx_http_enroll_module.h"
 
+#include "ngx_enroll_redact.h"
+
 #include <openssl/crypto.h>
 
 
+static ngx_uint_t ngx_http_enroll_bearer_mask(ngx_http_request_t *r);
 static ngx_int_t ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
 static ngx_int_t ngx_http_enroll_bearer_read(ngx_http_request_t *r,
@@ -19,8 +22,9 @@ static ngx_uint_t ngx_http_enroll_bearer_is(ngx_table_elt_t *h,
 
 
 /*
- * Runs first in the rewrite phase, that is, before any subrequest, proxied
- * request or log line is made of the request's headers.
+ * Runs first of all where the server is guarded, and in the rewrite phase
+ * where only a location is: in any case before a subrequest, a proxied
+ * request or a log line is made of the request.
  */
 
 ngx_int_t
@@ -53,7 +57,59 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->leaked = (ngx_http_enroll_bearer_mask(r) > 0);
+
     return NGX_DECLINED;
+}
+
+
+/*
+ * nginx may end a request before any handler has seen it (400, 413, 301), and
+ * log it all the same.
+ */
+
+ngx_int_t
+ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_enroll_ctx_t        *ctx;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    if (emcf->keys && (ctx == NULL || !ctx->parsed)) {
+        (void) ngx_http_enroll_bearer_mask(r);
+    }
+
+    return NGX_OK;
+}
+
+
+/* masks tokens in the request line and the headers; how many in the line */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_mask(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    /* these may share their memory, or not */
+
+    n = ngx_enroll_redact(r->request_line.data, r->request_line.len, 1);
+    n += ngx_enroll_redact(r->unparsed_uri.data, r->unparsed_uri.len, 1);
+    n += ngx_enroll_redact(r->uri.data, r->uri.len, 1);
+    n += ngx_enroll_redact(r->args.data, r->args.len, 1);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            (void) ngx_enroll_redact(h[i].value.data, h[i].value.len, 1);
+        }
+    }
+
+    return n;
 }
 
 
@@ -232,7 +288,8 @@ ngx_http_enroll_bearer_token(ngx_str_t *value, ngx_str_t *token)
 
 /*
  * How many cookies of ours the value of a Cookie header holds; *session is
- * the last one's value. With strip they are cut out of it.
+ * the last one's value. With strip they are cut out of it, each with one of
+ * the separators beside it, and all else stays as it came.
  */
 
 static ngx_uint_t
@@ -240,19 +297,19 @@ ngx_http_enroll_bearer_cookie(ngx_str_t *value, ngx_str_t *session,
     ngx_uint_t strip)
 {
     size_t      len;
-    u_char     *p, *end, *last, *dst;
+    u_char     *p, *end, *last;
     ngx_uint_t  n;
 
     n = 0;
     len = sizeof(NGX_HTTP_ENROLL_COOKIE) - 1;
     p = value->data;
-    dst = p;
     last = p + value->len;
 
     while (p < last) {
 
-        while (p < last && (*p == ' ' || *p == '\t' || *p == ';')) {
+        if (*p == ' ' || *p == '\t' || *p == ';') {
             p++;
+            continue;
         }
 
         end = ngx_strlchr(p, last, ';');
@@ -260,30 +317,39 @@ ngx_http_enroll_bearer_cookie(ngx_str_t *value, ngx_str_t *session,
             end = last;
         }
 
-        if ((size_t) (end - p) > len
-            && p[len] == '='
-            && ngx_strncmp(p, NGX_HTTP_ENROLL_COOKIE, len) == 0)
+        if ((size_t) (end - p) <= len
+            || p[len] != '='
+            || ngx_strncmp(p, NGX_HTTP_ENROLL_COOKIE, len) != 0)
         {
-            n++;
-            session->len = end - p - len - 1;
-            session->data = p + len + 1;
-
-        } else if (p < end) {
-
-            if (dst != value->data) {
-                *dst++ = ';';
-                *dst++ = ' ';
-            }
-
-            dst = ngx_movemem(dst, p, end - p);
+            p = end;
+            continue;
         }
 
-        p = end;
+        n++;
+        session->data = p + len + 1;
+        session->len = end - session->data;
+
+        if (!strip) {
+            p = end;
+            continue;
+        }
+
+        if (end < last) {
+            do {
+                end++;
+            } while (end < last && *end == ' ');
+
+        } else {
+            while (p > value->data && (p[-1] == ' ' || p[-1] == ';')) {
+                p--;
+            }
+        }
+
+        (void) ngx_movemem(p, end, last - end);
+        last -= end - p;
     }
 
-    if (n && strip) {
-        value->len = dst - value->data;
-    }
+    value->len = last - value->data;
 
     return n;
 }

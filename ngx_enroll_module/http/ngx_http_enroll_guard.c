@@ -11,6 +11,8 @@
 #include "ngx_enroll_uri.h"
 
 
+static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
+    ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_plain(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
@@ -39,22 +41,13 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
     ngx_http_enroll_loc_conf_t  *elcf;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+    ctx = ngx_http_enroll_ctx_find(r);
 
-    if (!elcf->enable || elcf->handler) {
-        return NGX_DECLINED;
+    if (ctx && ctx->claimed && r == r->main) {
+        ngx_http_enroll_outcome_redirect(r, ctx);
     }
 
-    if (r != r->main) {
-
-        /* a mirror, SSI or auth_request must not become a side door */
-
-        if (elcf->endpoint & NGX_HTTP_ENROLL_CLOSED) {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "enroll: a subrequest to endpoint \"%V\" refused",
-                          &r->uri);
-            return NGX_HTTP_FORBIDDEN;
-        }
-
+    if (!elcf->enable) {
         return NGX_DECLINED;
     }
 
@@ -63,12 +56,20 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (r != r->main) {
+        return ngx_http_enroll_guard_subrequest(r, elcf);
+    }
+
     if (ctx->call) {
         return NGX_AGAIN;
     }
 
-    if (ctx->claimed) {
-        ngx_http_enroll_outcome_redirect(r, ctx);
+    if (ctx->leaked) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
+    }
+
+    if (elcf->handler) {
+        return NGX_DECLINED;
     }
 
     if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_DUPLICATE) {
@@ -92,6 +93,27 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
 }
 
 
+/* a mirror, SSI or auth_request must not become a side door */
+
+static ngx_int_t
+ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
+    ngx_http_enroll_loc_conf_t *elcf)
+{
+    if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "enroll: a subrequest to endpoint \"%V\" refused", &r->uri);
+
+    ngx_http_enroll_event_refused(r, NGX_ENROLL_SUBREQUEST,
+                                  ngx_http_enroll_guard_step(elcf->endpoint),
+                                  NGX_HTTP_FORBIDDEN);
+
+    return NGX_HTTP_FORBIDDEN;
+}
+
+
 /* neither page, begin nor finish: everybody's, but for bearers (I3) */
 
 static ngx_int_t
@@ -107,7 +129,11 @@ ngx_http_enroll_guard_plain(ngx_http_request_t *r,
 
     if (elcf->endpoint == NGX_HTTP_ENROLL_OPEN) {
 
-        if (!ngx_http_enroll_guard_method(r, elcf->endpoint)) {
+        /* an error page in a named location keeps the request's method */
+
+        if (!r->error_page
+            && !ngx_http_enroll_guard_method(r, elcf->endpoint))
+        {
             return ngx_http_enroll_guard_refuse(r, ctx, elcf,
                                                 NGX_ENROLL_METHOD);
         }
@@ -353,8 +379,17 @@ ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf,
     ngx_enroll_reason_e reason)
 {
-    ngx_int_t  rc;
-    ngx_str_t  allow;
+    ngx_int_t    rc;
+    ngx_str_t    allow;
+    const char  *detail;
+
+    /* what the guard refuses the IdP does not hear */
+    ngx_http_enroll_outcome_withheld(r, ctx);
+
+    detail = ctx->leaked ? "A token stands in the address, where servers and "
+                           "logs can see it: it belongs behind a \"#\". Ask "
+                           "whoever sent you the link for a new one."
+                         : NULL;
 
     if (reason == NGX_ENROLL_METHOD) {
 
@@ -375,7 +410,7 @@ ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
 
     rc = ngx_http_enroll_refuse(r, reason,
                                 ngx_http_enroll_guard_step(elcf->endpoint),
-                                NULL);
+                                detail);
     ctx->told = 0;
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {

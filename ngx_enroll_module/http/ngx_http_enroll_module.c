@@ -215,10 +215,18 @@ ngx_http_enroll_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_enroll_init(ngx_conf_t *cf)
 {
+    ngx_array_t                *log;
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_enroll_bearer_handler;
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
     if (h == NULL) {
@@ -233,6 +241,18 @@ ngx_http_enroll_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_enroll_guard_handler;
+
+    /* log handlers run in their order: before that of the access log */
+
+    log = &cmcf->phases[NGX_HTTP_LOG_PHASE].handlers;
+
+    if (ngx_array_push(log) == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = log->elts;
+    ngx_memmove(&h[1], &h[0], (log->nelts - 1) * sizeof(ngx_http_handler_pt));
+    h[0] = ngx_http_enroll_bearer_log_handler;
 
     if (ngx_http_enroll_outcome_init(cf) != NGX_OK) {
         return NGX_ERROR;

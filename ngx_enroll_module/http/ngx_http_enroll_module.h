@@ -170,6 +170,7 @@ typedef struct {
     unsigned                      parsed:1;
     unsigned                      cookie:1;    /* there was one of ours */
     unsigned                      ended:1;     /* it is known to be over */
+    unsigned                      leaked:1;    /* a token is in the URI */
     unsigned                      told:1;      /* the ledger told the event */
     unsigned                      claimed:1;
     unsigned                      reading:1;   /* body is collected */
@@ -198,8 +199,11 @@ void ngx_http_enroll_ctx_answered(ngx_http_enroll_ctx_t *ctx,
 
 /* bearer: finds the credential, and takes it out of the request (I5) */
 
-/* A handler of the rewrite phase: before any subrequest, proxy or log. */
+/* Of the post-read and rewrite phases: before any subrequest or proxy. */
 ngx_int_t ngx_http_enroll_bearer_handler(ngx_http_request_t *r);
+
+/* Of the log phase, the first one: for what never came so far. */
+ngx_int_t ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r);
 
 /* What the ledger takes to know the request's bearer. */
 void ngx_http_enroll_bearer(ngx_http_enroll_ctx_t *ctx,
@@ -243,6 +247,10 @@ ngx_int_t ngx_http_enroll_outcome_begin(ngx_http_request_t *r,
  * the outcome, if it has heard anything.
  */
 void ngx_http_enroll_outcome_redirect(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
+
+/* The request is refused by the proxy itself: releases what was not sent. */
+void ngx_http_enroll_outcome_withheld(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
 
 /* The request ends; settles what is not settled yet. */

@@ -21,6 +21,8 @@ static ngx_uint_t ngx_http_enroll_outcome_sent(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
 static ngx_enroll_outcome_e ngx_http_enroll_outcome_unanswered(
     ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx);
+static ngx_enroll_outcome_e ngx_http_enroll_outcome_tries(
+    ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx);
 static ngx_enroll_outcome_e ngx_http_enroll_outcome_answered(
     ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx, ngx_uint_t status);
 static ngx_enroll_outcome_e ngx_http_enroll_outcome_status(
@@ -105,7 +107,7 @@ ngx_http_enroll_outcome_header_filter(ngx_http_request_t *r)
     state = ngx_http_enroll_outcome_state(r, ctx);
 
     if (state) {
-        outcome = ngx_http_enroll_outcome_answered(r, ctx, state->status);
+        outcome = ngx_http_enroll_outcome_tries(r, ctx);
 
     } else if (r->upstream != ctx->upstream) {
         outcome = ngx_http_enroll_outcome_unanswered(r, ctx);
@@ -187,7 +189,7 @@ ngx_http_enroll_outcome_redirect(ngx_http_request_t *r,
     state = ngx_http_enroll_outcome_state(r, ctx);
 
     if (state) {
-        outcome = ngx_http_enroll_outcome_answered(r, ctx, state->status);
+        outcome = ngx_http_enroll_outcome_tries(r, ctx);
 
         if (outcome == NGX_ENROLL_OUTCOME_UNDECIDED) {
             /* its body will not be seen */
@@ -203,6 +205,19 @@ ngx_http_enroll_outcome_redirect(ngx_http_request_t *r,
     }
 
     ngx_http_enroll_outcome_settle(ctx, outcome);
+}
+
+
+void
+ngx_http_enroll_outcome_withheld(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
+{
+    if (ctx->claimed
+        && ctx->outcome == NGX_ENROLL_OUTCOME_UNDECIDED
+        && !ngx_http_enroll_outcome_sent(r, ctx))
+    {
+        ngx_http_enroll_outcome_settle(ctx, NGX_ENROLL_OUTCOME_RELEASED);
+    }
 }
 
 
@@ -289,6 +304,41 @@ ngx_http_enroll_outcome_unanswered(ngx_http_request_t *r,
 {
     return ngx_http_enroll_outcome_sent(r, ctx)
            ? NGX_ENROLL_OUTCOME_UNKNOWN : NGX_ENROLL_OUTCOME_RELEASED;
+}
+
+
+/*
+ * What the last try was answered with. Where one before it was sent, too, the
+ * IdP may have heard that one: then only a success is certain.
+ */
+
+static ngx_enroll_outcome_e
+ngx_http_enroll_outcome_tries(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
+{
+    ngx_uint_t                  i;
+    ngx_enroll_outcome_e        outcome;
+    ngx_http_upstream_state_t  *state;
+
+    /* not state->status, which says 200 of what is not HTTP at all */
+
+    outcome = ngx_http_enroll_outcome_answered(r, ctx,
+                                        r->upstream->headers_in.status_n);
+
+    state = r->upstream_states->elts;
+
+    for (i = ctx->nstates; i + 1 < r->upstream_states->nelts; i++) {
+
+        if (state[i].peer
+            && (state[i].bytes_sent
+                || state[i].header_time != (ngx_msec_t) -1)
+            && outcome == NGX_ENROLL_OUTCOME_REFUSED)
+        {
+            return NGX_ENROLL_OUTCOME_UNKNOWN;
+        }
+    }
+
+    return outcome;
 }
 
 

@@ -67,7 +67,7 @@ ngx_http_enroll_respond_json(ngx_http_request_t *r, ngx_uint_t status,
     char       *text;
     ngx_int_t   rc;
 
-    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    text = json ? json_dumps(json, JSON_COMPACT|JSON_REAL_PRECISION(6)) : NULL;
     json_decref(json);
 
     if (text == NULL) {

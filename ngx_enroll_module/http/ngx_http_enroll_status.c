@@ -22,7 +22,7 @@ ngx_int_t
 ngx_http_enroll_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                  rc;
-    ngx_str_t                  ping;
+    ngx_str_t                  ping, allow;
     ngx_http_cleanup_t        *cln;
     ngx_enroll_ledger_t       *ledger;
     ngx_http_enroll_ctx_t     *ctx;
@@ -30,7 +30,13 @@ ngx_http_enroll_status_handler(ngx_http_request_t *r)
     ngx_http_enroll_status_t  *status;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        ngx_str_set(&allow, "GET, HEAD");
+
+        if (ngx_http_enroll_header_add(r, "Allow", &allow) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_METHOD, "status", NULL);
     }
 
     rc = ngx_http_discard_request_body(r);

@@ -59,10 +59,11 @@ end
 
 local keep = decimal(expires_at + RETAIN)
 redis.call('SET', REQUEST, ID, 'PXAT', keep)
-redis.call('HSET', SUBJECT, 'token', ID)
+redis.call('HSET', SUBJECT, 'subject', record.subject, 'token', ID)
 if not redis.call('HGET', SUBJECT, 'enrolled_at') then
     redis.call('PEXPIREAT', SUBJECT, keep)
 end
+redis.call('ZREMRANGEBYSCORE', LIVE, '-inf', decimal(now))
 redis.call('ZADD', LIVE, record.expires_at, ID)
 
 fields[#fields + 1] = 'issued_at'

@@ -357,6 +357,7 @@ static ngx_int_t
 ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
     ngx_int_t rc, ngx_enroll_resp_t *reply)
 {
+    ngx_uint_t      level;
     ngx_msec_int_t  left;
 
     if (rc == NGX_OK
@@ -377,7 +378,11 @@ ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
                       &ngx_enroll_script(call->script)->name, &reply->str);
 
     } else {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+        /* an outage is told once, by redis/; what was lost, each time */
+
+        level = (rc == NGX_ERROR) ? NGX_LOG_WARN : NGX_LOG_INFO;
+
+        ngx_log_error(level, ngx_cycle->log, 0,
                       "enroll: no answer from the ledger to %V of token "
                       "%*s: %s", &ngx_enroll_script(call->script)->name,
                       (size_t) NGX_ENROLL_HEX_LEN, call->id,

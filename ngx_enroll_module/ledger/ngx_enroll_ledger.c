@@ -431,7 +431,11 @@ ngx_enroll_issue_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     issue = call->context;
 
     if (issue->verdict == NGX_ENROLL_REPEAT) {
-        if (result->verdict == NGX_ENROLL_OK) {
+        /* its key may have been dropped: nothing but id and state is told */
+
+        if (result->verdict == NGX_ENROLL_OK
+            || result->verdict == NGX_ENROLL_TAMPERED)
+        {
             result->verdict = NGX_ENROLL_REPEAT;
         }
 

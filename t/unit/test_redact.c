@@ -59,7 +59,7 @@ test_table(void)
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         copy = fixture_copy(table[i].text, strlen(table[i].text));
 
-        n = ngx_enroll_redact(copy.data, copy.len);
+        n = ngx_enroll_redact(copy.data, copy.len, 0);
 
         if (!tap_ok(n == table[i].n
                     && copy.len == strlen(table[i].masked)
@@ -91,7 +91,7 @@ test_everywhere(void)
             memset(text, ' ', sizeof(text));
             memcpy(text + at, TOKEN_A, sizeof(TOKEN_A) - 1);
 
-            wrong += ngx_enroll_redact(text, len) != (len >= at + 12);
+            wrong += ngx_enroll_redact(text, len, 0) != (len >= at + 12);
 
             if (len >= at + 12) {
                 wrong += memchr(text + at + 4, '*', 1) == NULL;
@@ -106,6 +106,42 @@ test_everywhere(void)
 
     tap_ok(wrong == 0, "I5 anywhere, cut anywhere, nothing written past the "
            "end");
+}
+
+
+static void
+test_words(void)
+{
+    size_t                i;
+    ngx_str_t             copy;
+    ngx_uint_t            n;
+
+    static const struct {
+        const char   *text;
+        ngx_uint_t    n;
+        const char   *name;
+    } table[] = {
+        { TOKEN_A, 1, "a token" },
+        { "/x?token=" TOKEN_A, 1, "in a query" },
+        { "/x/" TOKEN_A "/y", 1, "in a path" },
+        { "a=" TOKEN_A "; b=" TOKEN_A, 2, "twice" },
+        { "x" TOKEN_A, 0, "within a word it is somebody else's" },
+        { "eyJh." "x-" TOKEN_A, 0, "after a dash, too" },
+        { "enr_preferences", 0, "a short word is somebody else's" },
+        { "enr_0123456789012345678901234567890", 0, "31 characters" },
+        { "enr_01234567890123456789012345678901", 1, "32 characters" }
+    };
+
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        copy = fixture_copy(table[i].text, strlen(table[i].text));
+        n = ngx_enroll_redact(copy.data, copy.len, 1);
+
+        tap_ok(n == table[i].n
+               && (n > 0) == (memchr(copy.data, '*', copy.len) != NULL),
+               "I5 words: %s", table[i].name);
+
+        free(copy.data);
+    }
 }
 
 
@@ -125,7 +161,7 @@ test_characters(void)
         ours = c && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
                            "yz0123456789-_", (int) c) != NULL;
 
-        wrong += ngx_enroll_redact(text, sizeof(text)) != ours;
+        wrong += ngx_enroll_redact(text, sizeof(text), 0) != ours;
         wrong += text[12] != '!';
     }
 
@@ -138,6 +174,7 @@ main(void)
 {
     test_table();
     test_everywhere();
+    test_words();
     test_characters();
 
     return tap_done();

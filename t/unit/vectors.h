@@ -37,12 +37,8 @@
     "ens_AdAAAaChoqOkpaanqKmqq6ytrq-AgYKDhIWGh4iJiouMjY6PkJGSk5SVlpcA" \
     "AAAAZVPxAJJqWc4l2aMk2FjhWf4Uw98"
 
-#define RECORD_A \
-    "337bc207788016fe5cab0dde5a6377d9b50ddd7d35179f1d2fbb1125afef81eb" \
-    "5c"
-#define RECORD_A_EMPTY \
-    "339416b150a2316772115c6ae57248cb7071793ef1c36e63bc6c6b1792efe525" \
-    "bb"
+#define RECORD_A              "337bc207788016fe5cab0dde5a6377d9b5"
+#define RECORD_A_EMPTY        "339416b150a2316772115c6ae57248cb70"
 
 #define SUBJECT_DIGEST        "c544e91e9b8d7a2723b5566798885abd"
 #define SUBJECT_OF_64         63

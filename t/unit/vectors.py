@@ -49,7 +49,7 @@ def record(key, fields):
     for field in fields:
         data += len(field).to_bytes(4, "big") + field
     return "%02x%s" % (number(key),
-                       mac(hkdf(key, b"enroll record"), data).hex())
+                       mac(hkdf(key, b"enroll record"), data)[:16].hex())
 
 
 def webhook(secret, id, timestamp, body):
