@@ -50,7 +50,7 @@ for this site, then load this page again.</p></noscript>
 <dd>${breakable(subject)}</dd>
 </dl>
 <p>From now on, sign in with it: there is no password to remember.</p>
-<p>You can close this page.</p>
+<p><a class="action" href="/login">Go to the sign&#8209;in</a></p>
 </section>`, {
         state: 'ready',
         head: `<script src="/register/assets/simplewebauthn-browser.js"
