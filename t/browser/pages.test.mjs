@@ -119,6 +119,28 @@ try {
     const state = (page, wanted) =>
         page.locator(`main[data-state="${wanted}"]`).waitFor();
 
+    // what looks at the pages sees, itself
+
+    const bad = await browser.newPage();
+
+    await bad.setContent(`<p id="a" style="width:2000px; color:#999">pale</p>
+        <input id="a" style="width:10px; border:1px solid #ddd">`);
+    tap.is((await takeShots(bad, null, 'bad')).slice(0, 9), [
+        'bad needs 2008 px, has 320',
+        'bad, 320 px, light: no language',
+        'bad, 320 px, light: no title',
+        'bad, 320 px, light: 0 of h1',
+        'bad, 320 px, light: 0 of main',
+        'bad, 320 px, light: an id twice',
+        'bad, 320 px, light: contrast 2.85 of '
+        + '<p id="a" style="width:2000px; color:#999">pale</p>',
+        'bad, 320 px, light: no name: '
+        + '<input id="a" style="width:10px; border:1px solid #ddd">',
+        'bad, 320 px, light: too small: '
+        + '<input id="a" style="width:10px; border:1px solid #ddd">',
+    ], 'a bad page is seen through');
+    await bad.close();
+
     // one spoilt answer, and the state that it leads to
 
     for (const [name, fault, wanted, words, again] of [
