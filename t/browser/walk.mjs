@@ -139,22 +139,47 @@ export async function walk({ link, subject, idp, shots, test = tap,
         }
     };
 
-    async function refusedAgain(page, path, body, what) {
+    async function refusedAgain(page, path, body, status, reason, what) {
         const answer = await unseen(what, () => post(page, path, body));
 
-        test.ok([401, 403, 409, 410].includes(answer.status),
-                `${what}: refused`, `status ${answer.status}`);
+        test.is([answer.status, asJSON(answer.text).reason],
+                [status, reason], `${what}: ${status} ${reason}`);
         test.like(answer.type, /^application\/problem\+json/,
                   `${what}: a problem is told`);
-        test.ok(asJSON(answer.text).reason, `${what}: with its reason`,
-                answer.text);
     }
+
+    // by keyboard alone, and one sees where one is
+    async function press(page, id) {
+        await page.keyboard.press('Tab');
+        test.is(await page.evaluate(() => [
+            document.activeElement.id,
+            parseFloat(getComputedStyle(document.activeElement)
+                .outlineWidth) >= 2,
+        ]), [id, true], `the tab key leads to #${id}, visibly`);
+        await page.keyboard.press('Enter');
+    }
+
+    const cookieOf = async ({ context }) => (await context.cookies())
+        .find(({ name }) => name === COOKIE);
 
     try {
         const newcomer = await person();
         const stranger = await person();
 
-        await step('a mail scanner opens the link, and looks only');
+        await step('a mail scanner asks for the link, without a browser');
+        await unseen('what a scanner asks', async () => {
+            const answers = [];
+
+            for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+                const { status } = await fetch(link, { method });
+
+                answers.push(status);
+            }
+
+            test.is(answers, [200, 200, 405], 'GET, HEAD and OPTIONS');
+        });
+
+        await step('a mail scanner opens the link in one, and looks only');
         const preview = await unseen('a look at the link', () =>
             open(stranger));
 
@@ -170,7 +195,7 @@ export async function walk({ link, subject, idp, shots, test = tap,
         await picture(page, '1-landing');
 
         await step('the newcomer presses the button');
-        await page.locator('#redeem').click();
+        await press(page, 'redeem');
         await page.waitForURL(`${origin}/register`);
         test.is(await page.locator('main').getAttribute('data-state'), 'ready',
                 'the registration page is open');
@@ -182,8 +207,7 @@ export async function walk({ link, subject, idp, shots, test = tap,
 
         await picture(page, '2-register');
 
-        const cookie = (await newcomer.context.cookies())
-            .find(({ name }) => name === COOKIE);
+        const cookie = await cookieOf(newcomer);
 
         test.ok(cookie, 'the browser keeps the session cookie');
         test.is([cookie?.secure, cookie?.httpOnly, cookie?.sameSite,
@@ -197,8 +221,7 @@ export async function walk({ link, subject, idp, shots, test = tap,
             await warned(preview, ['redeemed'], 'a second browser');
         });
         await picture(preview, '3-redeemed');
-        test.is((await stranger.context.cookies()).filter(
-            ({ name }) => name === COOKIE), [],
+        test.is(await cookieOf(stranger), undefined,
                 'a second browser: gets no session');
 
         await step('somebody without a session goes to the registration');
@@ -206,7 +229,7 @@ export async function walk({ link, subject, idp, shots, test = tap,
             const response = await preview.goto(`${origin}/register`);
 
             test.is(response.status(), 401, 'without a session: 401');
-            await reasonOf(preview);
+            test.is(await reasonOf(preview), 'missing', 'without a session');
         });
         await picture(preview, '4-no-session');
 
@@ -215,7 +238,7 @@ export async function walk({ link, subject, idp, shots, test = tap,
             const response = await page.goto(`${origin}/admin`);
 
             test.is(response.status(), 403, 'out of scope: 403');
-            await reasonOf(page);
+            test.is(await reasonOf(page), 'scope', 'out of scope: said so');
         });
         await picture(page, '5-out-of-scope');
 
@@ -252,22 +275,55 @@ export async function walk({ link, subject, idp, shots, test = tap,
 
         test.is(finish?.status, 200, 'the finish was accepted');
 
+        test.is(await cookieOf(newcomer), undefined,
+                'the session is over: its cookie is gone');
+        test.is(await witness?.count('/register/finish') ?? 1, 1,
+                'one finish has reached the IdP');
+
+        await step('the newcomer goes on to sign in');
+        await page.locator('a[href="/login"]').click();
+        await page.waitForURL(`${origin}/login`);
+        test.like(await page.locator('h1').innerText(), /sign in/i,
+                  'the sign-in is open to the same browser');
+
         await step('the newcomer\'s browser sends the same finish again');
         await refusedAgain(page, '/register/finish', finish.body,
-                           'the same finish again');
+                           401, 'missing', 'the same finish again');
+
+        // what a thief has who copied the session
+
+        async function revive() {
+            await newcomer.context.addCookies([cookie]);
+            test.is((await cookieOf(newcomer))?.value, cookie?.value,
+                    'the cookie is put back');
+        }
+
+        await step('and once more, with the session that it had');
+        await revive();
+        await refusedAgain(page, '/register/finish', finish.body,
+                           410, 'enrolled', 'the same finish, with session');
 
         await step('and wants to begin again');
+        await revive();
         await refusedAgain(page, '/register/begin', undefined,
-                           'a new begin');
+                           410, 'enrolled', 'a new begin');
+
+        await step('and wants the page again');
+        await revive();
+        await unseen('the page, after the enrollment', async () => {
+            const response = await page.goto(`${origin}/register`);
+
+            test.is(response.status(), 410, 'the page again: 410');
+            await warned(page, ['enrolled'], 'the page again');
+        });
+        await picture(page, '8-enrolled');
 
         await step('somebody else opens the link once more');
         await unseen('the link, after the enrollment', async () => {
             const late = await open(stranger);
 
             await late.locator('#redeem').click();
-            await warned(late, ['enrolled', 'redeemed'],
-                         'a browser that comes late');
-            await picture(late, '8-enrolled');
+            await warned(late, ['enrolled'], 'a browser that comes late');
         });
 
         await step('what was sent, and where to');
@@ -283,9 +339,12 @@ export async function walk({ link, subject, idp, shots, test = tap,
                 'only the redemption bears the token');
 
         if (witness) {
+            const secrets = [token, cookie?.value ?? COOKIE];
+
             test.is((await witness.requests()).filter((request) =>
-                JSON.stringify(request).includes(token)), [],
-                    'no token in anything that the IdP received');
+                secrets.some((secret) =>
+                    JSON.stringify(request).includes(secret))), [],
+                    'no token and no session in what the IdP received');
         }
 
     } finally {
