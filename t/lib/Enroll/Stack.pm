@@ -9,6 +9,7 @@ package Enroll::Stack;
 #         workers => 2, instances => 2,
 #         class   => 'ttl 1h; window 10m; attempts 3;',
 #         listen  => 'reuseport',          # more of the listen directive
+#         issuer  => 'class standard x;',      # more of the issuer's block
 #         redis   => 'enroll_redis …;',    # instead of the private one's
 #         http    => '…', server => '…', finish => '…', begin => '…',
 #         page    => '…', locations => '…',
@@ -97,7 +98,7 @@ sub conf {
     my ($self) = @_;
 
     my %part = map { $_ => $self->{$_} // '' }
-        qw(http server finish begin page locations listen);
+        qw(http server finish begin page locations listen issuer);
     my $class = $self->{class} // 'ttl 1h; window 10m; attempts 3;';
     my $redis = $self->{redis} // 'enroll_redis unix:%%REDIS%%;';
 
@@ -106,7 +107,7 @@ sub conf {
     enroll_keys %%STACK%%/keys.jwks;
     $redis
     enroll_class standard { $class }
-    enroll_issuer hr { secret_file %%STACK%%/hr.secret; }
+    enroll_issuer hr { secret_file %%STACK%%/hr.secret; $part{issuer} }
     enroll_log %%DIR%%/logs/enroll.log;
     enroll_url http://localhost:%%PORT%%/enroll;
     $part{http}
@@ -176,6 +177,7 @@ sub issue {
         grep { exists $joiner{$_} } qw(event secret instance headers);
 
     $joiner{subject} //= 'ada';
+    $joiner{class} //= 'standard';
     return $self->call('/enroll/issue', \%joiner, %arg);
 }
 
@@ -265,13 +267,17 @@ sub wait_record {
 }
 
 
-# The audit stream, as hashes.
+# The audit stream, as hashes; last => N of it, those with these fields.
 
 sub events {
     my ($self, %want) = @_;
 
-    my $entries = $self->redis->command('XRANGE', 'enroll:{0}:events', '-',
-        '+');
+    my $last = delete $want{last};
+    my $stream = 'enroll:{0}:events';
+    my $entries = $last
+        ? [reverse @{ $self->redis->command('XREVRANGE', $stream, '+', '-',
+            'COUNT', $last) }]
+        : $self->redis->command('XRANGE', $stream, '-', '+');
     my @events = map { +{ @{$_->[1]} } } @$entries;
 
     for my $field (keys %want) {

@@ -14,6 +14,7 @@ package Enroll::Upstream;
 #     { …, chunked => ['piece', …], pause => SECONDS }   chunks, one by one
 #     { …, slow => SECONDS, piece => BYTES }             body bit by bit
 #     { …, cut => BYTES }           closes after so much of the response
+#     { …, stall => BYTES }         says no more after so much of it
 #     { raw => '…' }                these bytes, then closes
 #     { hang => 1 }                 nothing, until ->release or the end
 #     { reset => 1 }                RST when the request was read

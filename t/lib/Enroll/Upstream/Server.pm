@@ -298,13 +298,12 @@ sub _begin {
         $end = 'close' if !$c->{keep};
     }
 
-    if (defined $answer->{cut}) {
-        my $left = $answer->{cut};
+    if (defined(my $left = $answer->{cut} // $answer->{stall})) {
         for my $piece (@pieces) {
             $piece->[1] = substr $piece->[1], 0, $left;
             $left -= length $piece->[1];
         }
-        $end = 'close';
+        $end = defined $answer->{cut} ? 'close' : 'stall';
     }
 
     @$c{qw(answer pieces end)} = ($answer, \@pieces, $end);
@@ -389,7 +388,9 @@ sub _play {
 
     return if @$pieces;
 
-    delete @$c{qw(answer pieces due)};
+    delete @$c{qw(pieces due)};
+    return if $c->{end} eq 'stall';
+    delete $c->{answer};
     return $self->_close($c, $c->{end} eq 'reset') if $c->{end} ne 'next';
     return $self->_next($c);
 }
