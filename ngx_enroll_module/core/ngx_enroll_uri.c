@@ -9,6 +9,9 @@ static ngx_uint_t ngx_enroll_uri_dots(const u_char *p, const u_char *last);
 static ngx_uint_t ngx_enroll_uri_encoded(int c, const u_char *p,
     const u_char *last);
 static int ngx_enroll_uri_tail(int tail, int c);
+static int ngx_enroll_uri_lower(const u_char **p, const u_char *last);
+static u_char *ngx_enroll_uri_segment(u_char *start, u_char *segment,
+    u_char *end);
 
 
 ngx_uint_t
@@ -159,4 +162,97 @@ ngx_enroll_uri_tail(int tail, int c)
     }
 
     return low << 16 | high << 8 | due;
+}
+
+
+size_t
+ngx_enroll_uri_loose(const ngx_str_t *uri, u_char *dst)
+{
+    int            c, parameter;
+    u_char        *end, *segment;
+    const u_char  *p, *last;
+
+    end = dst;
+    segment = dst;
+    parameter = 0;
+    last = uri->data + uri->len;
+
+    for (p = uri->data; p < last; /* void */) {
+        c = ngx_enroll_uri_lower(&p, last);
+
+        if (c == '/') {
+            end = ngx_enroll_uri_segment(dst, segment, end);
+            *end++ = '/';
+            segment = end;
+            parameter = 0;
+
+        } else if (c == ';') {
+            parameter = 1;
+
+        } else if (!parameter) {
+            *end++ = (u_char) c;
+        }
+    }
+
+    end = ngx_enroll_uri_segment(dst, segment, end);
+
+    while (end - dst > 1
+           && (end[-1] == '/' || end[-1] == '.' || end[-1] == ' '
+               || end[-1] == '\0'))
+    {
+        end--;
+    }
+
+    return end - dst;
+}
+
+
+static int
+ngx_enroll_uri_lower(const u_char **p, const u_char *last)
+{
+    int  c, decoded;
+
+    c = *(*p)++;
+
+    if (c == '%') {
+        decoded = ngx_enroll_uri_hex(*p, last);
+
+        if (decoded >= 0) {
+            c = decoded;
+            *p += 2;
+        }
+    }
+
+    return c == '\\' ? '/' : (c >= 'A' && c <= 'Z') ? c | 0x20 : c;
+}
+
+
+/* Ends a segment: where the path goes on after it. */
+
+static u_char *
+ngx_enroll_uri_segment(u_char *start, u_char *segment, u_char *end)
+{
+    size_t  len;
+
+    len = end - segment;
+
+    /* an empty one, or ".": the slash before it goes, too */
+
+    if (len == 0 || (len == 1 && segment[0] == '.')) {
+        return segment > start ? segment - 1 : segment;
+    }
+
+    if (len != 2 || segment[0] != '.' || segment[1] != '.') {
+        return end;
+    }
+
+    /* "..": the segment before it goes, too */
+
+    for (end = segment > start ? segment - 1 : start; end > start; end--) {
+        if (end[-1] == '/') {
+            return end - 1 > start ? end - 1 : start;
+        }
+    }
+
+    return start;
 }

@@ -268,13 +268,15 @@ ngx_http_enroll_bearer_token(ngx_str_t *value, ngx_str_t *token)
         p++;
     }
 
-    *token = *value;
+    /* of another scheme, or of none, it is no token */
+
+    ngx_str_null(token);
 
     if (value->len > 7 && ngx_strncasecmp(value->data, (u_char *) "Bearer ", 7)
                           == 0)
     {
-        token->data += 7;
-        token->len -= 7;
+        token->data = value->data + 7;
+        token->len = value->len - 7;
 
         while (token->len && token->data[0] == ' ') {
             token->data++;

@@ -9,9 +9,8 @@
 #define NGX_HTTP_ENROLL_KEYS_MAX      65536      /* bytes of files */
 #define NGX_HTTP_ENROLL_SECRET_MAX    1024
 
-#define NGX_HTTP_ENROLL_TTL_MAX       (30 * 24 * 60 * 60)
-#define NGX_HTTP_ENROLL_WINDOW_MAX    (60 * 60 * 1000)
-#define NGX_HTTP_ENROLL_ATTEMPTS_MAX  100        /* SP 800-63B-4, 3.2.2 */
+#define NGX_HTTP_ENROLL_DAY           (24 * 60 * 60 * 1000LL)
+#define NGX_HTTP_ENROLL_MINUTE        (60 * 1000)
 
 
 static char *ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands,
@@ -19,8 +18,6 @@ static char *ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands,
 static char *ngx_http_enroll_block_param(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static ngx_int_t ngx_http_enroll_word(ngx_conf_t *cf, ngx_str_t *word);
-static char *ngx_http_enroll_class_check(ngx_conf_t *cf,
-    ngx_http_enroll_class_t *class);
 static char *ngx_http_enroll_issuer_secret(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_enroll_issuer_class(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -35,28 +32,39 @@ typedef struct {
 } ngx_http_enroll_block_t;
 
 
+static ngx_http_enroll_bounds_t  ngx_http_enroll_ttl_bounds =
+    { 1000, 30 * NGX_HTTP_ENROLL_DAY };
+
+static ngx_http_enroll_bounds_t  ngx_http_enroll_window_bounds =
+    { 1000, 60 * NGX_HTTP_ENROLL_MINUTE };
+
+/* SP 800-63B-4, 3.2.2: no more than 100 consecutive failures */
+static ngx_http_enroll_bounds_t  ngx_http_enroll_attempts_bounds =
+    { 1, 100 };
+
+
 static ngx_command_t  ngx_http_enroll_class_commands[] = {
 
     { ngx_string("ttl"),
       NGX_CONF_TAKE1,
-      ngx_conf_set_sec_slot,
+      ngx_http_enroll_set_time,
       0,
       offsetof(ngx_http_enroll_class_t, ttl),
-      NULL },
+      &ngx_http_enroll_ttl_bounds },
 
     { ngx_string("window"),
       NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_enroll_set_time,
       0,
       offsetof(ngx_http_enroll_class_t, window),
-      NULL },
+      &ngx_http_enroll_window_bounds },
 
     { ngx_string("attempts"),
       NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
+      ngx_http_enroll_set_number,
       0,
       offsetof(ngx_http_enroll_class_t, attempts),
-      NULL },
+      &ngx_http_enroll_attempts_bounds },
 
       ngx_null_command
 };
@@ -214,7 +222,7 @@ ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *slot = class;
     class->name = value[1];
-    class->ttl = NGX_CONF_UNSET;
+    class->ttl = NGX_CONF_UNSET_MSEC;
     class->window = NGX_CONF_UNSET_MSEC;
     class->attempts = NGX_CONF_UNSET;
     ngx_http_enroll_where(cf, &class->where);
@@ -225,36 +233,9 @@ ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ngx_conf_init_value(class->ttl, 24 * 60 * 60);
-    ngx_conf_init_msec_value(class->window, 10 * 60 * 1000);
+    ngx_conf_init_msec_value(class->ttl, NGX_HTTP_ENROLL_DAY);
+    ngx_conf_init_msec_value(class->window, 10 * NGX_HTTP_ENROLL_MINUTE);
     ngx_conf_init_value(class->attempts, 5);
-
-    return ngx_http_enroll_class_check(cf, class);
-}
-
-
-static char *
-ngx_http_enroll_class_check(ngx_conf_t *cf, ngx_http_enroll_class_t *class)
-{
-    if (class->ttl < 1 || class->ttl > NGX_HTTP_ENROLL_TTL_MAX) {
-        return ngx_http_enroll_conf_error(cf, &class->where,
-                   "invalid \"ttl\" in enroll_class \"%V\": it must be "
-                   "between 1s and 30d", &class->name);
-    }
-
-    if (class->window < 1000 || class->window > NGX_HTTP_ENROLL_WINDOW_MAX) {
-        return ngx_http_enroll_conf_error(cf, &class->where,
-                   "invalid \"window\" in enroll_class \"%V\": it must be "
-                   "between 1s and 1h", &class->name);
-    }
-
-    if (class->attempts < 1
-        || class->attempts > NGX_HTTP_ENROLL_ATTEMPTS_MAX)
-    {
-        return ngx_http_enroll_conf_error(cf, &class->where,
-                   "invalid \"attempts\" in enroll_class \"%V\": it must be "
-                   "between 1 and 100", &class->name);
-    }
 
     return NGX_CONF_OK;
 }

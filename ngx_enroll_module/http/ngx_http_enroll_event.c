@@ -41,7 +41,8 @@ ngx_http_enroll_event_number(ngx_str_t *name)
     static ngx_str_t  numbers[] = {
         ngx_string("seq"),
         ngx_string("at"),
-        ngx_string("attempt")
+        ngx_string("attempt"),
+        ngx_string("count")
     };
 
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

@@ -12,13 +12,18 @@
 
 
 static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
-    ngx_http_enroll_loc_conf_t *elcf);
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_uint_t ngx_http_enroll_guard_disguised(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_enroll_guard_begins(ngx_str_t *uri,
+    ngx_str_t *prefix);
 static ngx_int_t ngx_http_enroll_guard_plain(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_guard_read(ngx_http_request_t *r);
+static void ngx_http_enroll_guard_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_enroll_guard_ask(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static void ngx_http_enroll_guard_answer(ngx_enroll_call_t *call,
@@ -47,6 +52,10 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         ngx_http_enroll_outcome_redirect(r, ctx);
     }
 
+    if (r != r->main) {
+        return ngx_http_enroll_guard_subrequest(r, ctx, elcf);
+    }
+
     if (!elcf->enable) {
         return NGX_DECLINED;
     }
@@ -56,12 +65,19 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (r != r->main) {
-        return ngx_http_enroll_guard_subrequest(r, elcf);
-    }
-
     if (ctx->call) {
         return NGX_AGAIN;
+    }
+
+    if (r->error_page && elcf->endpoint == NGX_HTTP_ENROLL_OPEN) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->refused) {
+
+        /* an error page that is not open to bearers: the first reason stays */
+
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, ctx->reason);
     }
 
     if (ctx->leaked) {
@@ -89,28 +105,99 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return ngx_http_enroll_guard_endpoint(r, ctx, elcf);
     }
 
+    if (ngx_http_enroll_guard_disguised(r)) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
+    }
+
     return ngx_http_enroll_guard_plain(r, ctx, elcf);
 }
 
 
-/* a mirror, SSI or auth_request must not become a side door */
+/*
+ * A mirror, SSI or auth_request must not become a side door: neither into a
+ * closed endpoint or one of our handlers, nor out of one with what was sent
+ * there.
+ */
 
 static ngx_int_t
 ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
-    ngx_http_enroll_loc_conf_t *elcf)
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
 {
-    if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)) {
+    ngx_http_enroll_loc_conf_t  *mlcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_enroll_module);
+
+    if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)
+        && elcf->handler == NULL
+        && !(ctx && ctx->read)
+        && !(mlcf->handler && r->request_body && r->request_body->bufs))
+    {
         return NGX_DECLINED;
     }
 
+    if (ngx_http_enroll_ctx(r) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "enroll: a subrequest to endpoint \"%V\" refused", &r->uri);
+                  "enroll: a subrequest to \"%V\" refused", &r->uri);
 
     ngx_http_enroll_event_refused(r, NGX_ENROLL_SUBREQUEST,
                                   ngx_http_enroll_guard_step(elcf->endpoint),
                                   NGX_HTTP_FORBIDDEN);
 
     return NGX_HTTP_FORBIDDEN;
+}
+
+
+/*
+ * Is it a closed endpoint in a spelling that nginx took for something else,
+ * and that the IdP may not: "/register/Finish", "/register/finish;x"?
+ */
+
+static ngx_uint_t
+ngx_http_enroll_guard_disguised(ngx_http_request_t *r)
+{
+    ngx_str_t                    loose;
+    ngx_uint_t                   i;
+    ngx_http_enroll_place_t     *place;
+    ngx_http_enroll_srv_conf_t  *escf;
+
+    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
+
+    if (escf->closed.nelts == 0) {
+        return 0;
+    }
+
+    loose.data = ngx_pnalloc(r->pool, r->uri.len + 1);
+    if (loose.data == NULL) {
+        return 1;
+    }
+
+    loose.len = ngx_enroll_uri_loose(&r->uri, loose.data);
+    place = escf->closed.elts;
+
+    for (i = 0; i < escf->closed.nelts; i++) {
+
+        if (place[i].exact
+            ? loose.len == place[i].loose.len
+              && ngx_http_enroll_guard_begins(&loose, &place[i].loose)
+            : ngx_http_enroll_guard_begins(&loose, &place[i].loose)
+              && !ngx_http_enroll_guard_begins(&r->uri, &place[i].name))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_guard_begins(ngx_str_t *uri, ngx_str_t *prefix)
+{
+    return uri->len >= prefix->len
+           && ngx_memcmp(uri->data, prefix->data, prefix->len) == 0;
 }
 
 
@@ -129,11 +216,7 @@ ngx_http_enroll_guard_plain(ngx_http_request_t *r,
 
     if (elcf->endpoint == NGX_HTTP_ENROLL_OPEN) {
 
-        /* an error page in a named location keeps the request's method */
-
-        if (!r->error_page
-            && !ngx_http_enroll_guard_method(r, elcf->endpoint))
-        {
+        if (!ngx_http_enroll_guard_method(r, elcf->endpoint)) {
             return ngx_http_enroll_guard_refuse(r, ctx, elcf,
                                                 NGX_ENROLL_METHOD);
         }
@@ -223,6 +306,11 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     }
 
     if (reason == NGX_ENROLL_AGAIN) {
+
+        if (elcf->endpoint != NGX_HTTP_ENROLL_PAGE && !ctx->read) {
+            return ngx_http_enroll_guard_read(r);
+        }
+
         return ngx_http_enroll_guard_ask(r, ctx, elcf);
     }
 
@@ -236,6 +324,41 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     ngx_str_set(&ctx->state, "redeemed");
 
     return NGX_DECLINED;
+}
+
+
+/*
+ * The whole body first: who sends it drop by drop would otherwise hold what
+ * was granted for as long as he likes, past the session's end or revocation.
+ */
+
+static ngx_int_t
+ngx_http_enroll_guard_read(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_enroll_guard_body);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_enroll_guard_body(ngx_http_request_t *r)
+{
+    ngx_http_enroll_ctx_t  *ctx;
+
+    ctx = ngx_http_enroll_ctx_find(r);
+    ctx->read = 1;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
 }
 
 
@@ -391,7 +514,7 @@ ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
                            "whoever sent you the link for a new one."
                          : NULL;
 
-    if (reason == NGX_ENROLL_METHOD) {
+    if (reason == NGX_ENROLL_METHOD && !ctx->refused) {
 
         if (elcf->endpoint == NGX_HTTP_ENROLL_BEGIN) {
             ngx_str_set(&allow, "POST");

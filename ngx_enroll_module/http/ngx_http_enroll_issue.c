@@ -82,6 +82,14 @@ ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
                                       "\"event\" is not the webhook-id.");
     }
 
+    /* it also tells a joiner event from an order to revoke, which has none:
+     * one that was signed as the other must not be taken for it */
+
+    if (joiner->class.len == 0) {
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue",
+                                      "\"class\" is needed.");
+    }
+
     class = ngx_http_enroll_issue_class(r, issuer, &joiner->class);
     if (class == NULL) {
         return ngx_http_enroll_refuse(r, NGX_ENROLL_CLASS, "issue",
@@ -89,10 +97,10 @@ ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
                                       "this class.");
     }
 
-    if (joiner->ttl > class->ttl) {
+    if ((ngx_msec_t) joiner->ttl > class->ttl / 1000) {
         (void) ngx_snprintf((u_char *) err, sizeof(err),
-                            "\"ttl\" is longer than the %T seconds that "
-                            "class \"%V\" allows.%Z", class->ttl,
+                            "\"ttl\" is longer than the %M seconds that "
+                            "class \"%V\" allows.%Z", class->ttl / 1000,
                             &class->name);
         return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue", err);
     }
@@ -103,7 +111,7 @@ ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
     order.issuer = issuer->name;
     order.event = *event;
     order.channel = joiner->channel.len ? joiner->channel : unspecified;
-    order.ttl = (joiner->ttl ? joiner->ttl : class->ttl) * 1000;
+    order.ttl = joiner->ttl ? (ngx_msec_t) joiner->ttl * 1000 : class->ttl;
     order.window = class->window;
     order.attempts = class->attempts;
     order.client = r->connection->addr_text;
@@ -127,10 +135,7 @@ ngx_http_enroll_issue_class(ngx_http_request_t *r,
     ngx_uint_t                    i;
     ngx_http_enroll_main_conf_t  *emcf;
 
-    static ngx_str_t  standard = ngx_string("standard");
-
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
-    name = name->len ? name : &standard;
     allowed = issuer->classes->elts;
 
     for (i = 0; i < issuer->classes->nelts; i++) {

@@ -4,7 +4,6 @@
 
 #define NGX_HTTP_ENROLL_RETAIN         (30LL * 24 * 60 * 60 * 1000)
 #define NGX_HTTP_ENROLL_CACHE          1000
-#define NGX_HTTP_ENROLL_CACHE_MAX      60000
 
 
 static ngx_int_t ngx_http_enroll_preconfiguration(ngx_conf_t *cf);
@@ -17,41 +16,26 @@ static char *ngx_http_enroll_merge_srv_conf(ngx_conf_t *cf, void *parent,
 static void *ngx_http_enroll_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_enroll_merge_handler(ngx_conf_t *cf,
+    ngx_http_enroll_loc_conf_t *prev, ngx_http_enroll_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf);
 static char *ngx_http_enroll_merge_endpoint(ngx_conf_t *cf,
     ngx_http_enroll_loc_conf_t *prev, ngx_http_enroll_loc_conf_t *conf);
 static void ngx_http_enroll_merge_success(ngx_http_enroll_success_t *prev,
     ngx_http_enroll_success_t *conf);
-static char *ngx_http_enroll_check(ngx_conf_t *cf,
-    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
-static char *ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
-    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
-
-static char *ngx_http_enroll_enable(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_success(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_success_param(ngx_conf_t *cf,
-    ngx_http_enroll_success_t *success, ngx_str_t *value);
-static char *ngx_http_enroll_log(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
-    ngx_http_handler_pt handler);
-static char *ngx_http_enroll_names(ngx_conf_t *cf,
-    ngx_http_enroll_loc_conf_t *elcf);
-static char *ngx_http_enroll_issue(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_redeem(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_revoke(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 
 #define NGX_HTTP_ENROLL_ANYWHERE                                              \
     (NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF)
+
+
+/* 0: events are kept for ever, and records no longer than they live */
+static ngx_http_enroll_bounds_t  ngx_http_enroll_retain_bounds =
+    { 0, 3660 * 24 * 60 * 60 * 1000LL };
+
+/* for as long a session that another host revoked still sees its page */
+static ngx_http_enroll_bounds_t  ngx_http_enroll_session_cache_bounds =
+    { 0, 60 * 1000 };
 
 
 static ngx_command_t  ngx_http_enroll_commands[] = {
@@ -107,24 +91,24 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
 
     { ngx_string("enroll_retain"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_enroll_set_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_enroll_loc_conf_t, retain),
-      NULL },
+      &ngx_http_enroll_retain_bounds },
 
     { ngx_string("enroll_events_retain"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_enroll_set_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_enroll_loc_conf_t, events_retain),
-      NULL },
+      &ngx_http_enroll_retain_bounds },
 
     { ngx_string("enroll_session_cache"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_enroll_set_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_enroll_loc_conf_t, session_cache),
-      NULL },
+      &ngx_http_enroll_session_cache_bounds },
 
     { ngx_string("enroll_log"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
@@ -307,16 +291,34 @@ ngx_http_enroll_init_main_conf(ngx_conf_t *cf, void *conf)
 static void *
 ngx_http_enroll_create_srv_conf(ngx_conf_t *cf)
 {
-    /* begins = 0 by ngx_pcalloc() */
+    ngx_http_enroll_srv_conf_t  *escf;
 
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_enroll_srv_conf_t));
+    escf = ngx_pcalloc(cf->pool, sizeof(ngx_http_enroll_srv_conf_t));
+    if (escf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     escf->begins = 0;
+     */
+
+    if (ngx_array_init(&escf->closed, cf->pool, 4,
+                       sizeof(ngx_http_enroll_place_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return escf;
 }
 
 
 static char *
 ngx_http_enroll_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    /* begins is counted within a server: there is nothing to inherit */
+    /* begins and closed are a server's own: there is nothing to inherit */
 
     return NGX_CONF_OK;
 }
@@ -336,7 +338,7 @@ ngx_http_enroll_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->success = { 0 };
-     *     conf->handler = 0;
+     *     conf->handler = NULL;
      *     conf->issuers = NULL;
      *     conf->issuer_names = NULL;
      *     conf->url = NULL;
@@ -385,10 +387,11 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_enroll_merge_success(&prev->success, &conf->success);
 
-    /*
-     * handler, issuers, issuer_names and target are a location's own;
-     * ledger is made by the worker that asks it first
-     */
+    /* ledger is made by the worker that asks it first */
+
+    if (ngx_http_enroll_merge_handler(cf, prev, conf, clcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (ngx_http_enroll_redis_merge_conf(cf, &prev->redis, &conf->redis)
         != NGX_CONF_OK)
@@ -414,6 +417,45 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+/*
+ * A handler, and with it issuers (issuer_names) and target, is a location's
+ * own, but for the if and limit_except blocks in it.
+ */
+
+static char *
+ngx_http_enroll_merge_handler(ngx_conf_t *cf,
+    ngx_http_enroll_loc_conf_t *prev, ngx_http_enroll_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    if (conf->handler == NULL
+        && clcf->handler == NULL
+        && (clcf->noname || clcf->lmt_excpt))
+    {
+        conf->handler = prev->handler;
+        conf->issuer_names = prev->issuer_names;
+        conf->issuers = prev->issuers;
+        conf->target = prev->target;
+
+        clcf->handler = conf->handler;
+    }
+
+    if (conf->handler && clcf->handler != conf->handler) {
+        return ngx_http_enroll_conf_error(cf, &conf->where,
+                   "another content handler (such as proxy_pass) stands in "
+                   "the same location as this one: they need a location "
+                   "each");
+    }
+
+    if (conf->handler && conf->endpoint != NGX_CONF_UNSET_UINT) {
+        return ngx_http_enroll_conf_error(cf, &conf->where,
+                   "\"enroll_endpoint\" stands in the same location as one "
+                   "of the module's own handlers: they need a location each");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static char *
 ngx_http_enroll_merge_endpoint(ngx_conf_t *cf,
     ngx_http_enroll_loc_conf_t *prev, ngx_http_enroll_loc_conf_t *conf)
@@ -425,12 +467,6 @@ ngx_http_enroll_merge_endpoint(ngx_conf_t *cf,
     if (conf->endpoint != NGX_HTTP_ENROLL_NONE && !conf->enable) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "\"enroll_endpoint\" needs \"enroll on\" in the server");
-    }
-
-    if (conf->session_cache > NGX_HTTP_ENROLL_CACHE_MAX) {
-        return ngx_http_enroll_conf_error(cf, &conf->where,
-                   "invalid \"enroll_session_cache\": a session that was "
-                   "revoked would still pass, 1m is the most");
     }
 
     return NGX_CONF_OK;
@@ -454,413 +490,4 @@ ngx_http_enroll_merge_success(ngx_http_enroll_success_t *prev,
     conf->statuses[0] = NGX_HTTP_OK;
     conf->statuses[1] = NGX_HTTP_CREATED;
     conf->statuses[2] = NGX_HTTP_NO_CONTENT;
-}
-
-
-/* what a location needs that was to be said elsewhere */
-
-static char *
-ngx_http_enroll_check(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
-    ngx_http_enroll_loc_conf_t *conf)
-{
-    ngx_uint_t   ledger;
-    const char  *wants;
-
-    ledger = conf->handler || (conf->endpoint & NGX_HTTP_ENROLL_CLOSED);
-
-    if (!conf->enable && !conf->handler) {
-        return NGX_CONF_OK;
-    }
-
-    wants = conf->handler ? "this location" : "\"enroll on\"";
-
-    if (emcf->zone == NULL) {
-        return ngx_http_enroll_conf_error(cf, &conf->where,
-                   "%s needs a shared zone: say \"enroll_zone enroll 10m\" "
-                   "in http", wants);
-    }
-
-    if (emcf->keys == NULL) {
-        return ngx_http_enroll_conf_error(cf, &conf->where,
-                   "%s needs keys: say \"enroll_keys file\" in http", wants);
-    }
-
-    if (!ledger) {
-        return NGX_CONF_OK;
-    }
-
-    if (conf->redis.ready == NULL) {
-        return ngx_http_enroll_conf_error(cf, &conf->where,
-                   "the ledger needs a Redis: say \"enroll_redis address\"");
-    }
-
-    if (emcf->classes.nelts == 0) {
-        return ngx_http_enroll_conf_error(cf, &conf->where,
-                   "there is no class: say \"enroll_class standard { ttl "
-                   "24h; }\" in http");
-    }
-
-    return ngx_http_enroll_resolve_issuers(cf, emcf, conf);
-}
-
-
-static char *
-ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
-    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf)
-{
-    ngx_str_t                  *name;
-    ngx_uint_t                  i;
-    ngx_http_enroll_issuer_t  **issuer;
-
-    if (conf->issuer_names == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    conf->issuers = ngx_array_create(cf->pool, conf->issuer_names->nelts,
-                                     sizeof(ngx_http_enroll_issuer_t *));
-    if (conf->issuers == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    name = conf->issuer_names->elts;
-
-    for (i = 0; i < conf->issuer_names->nelts; i++) {
-        issuer = ngx_array_push(conf->issuers);
-        if (issuer == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *issuer = ngx_http_enroll_issuer_named(emcf, &name[i]);
-
-        if (*issuer == NULL) {
-            return ngx_http_enroll_conf_error(cf, &conf->where,
-                       "unknown issuer \"%V\": declare it with "
-                       "enroll_issuer", &name[i]);
-        }
-    }
-
-    if (conf->handler == NGX_HTTP_ENROLL_ISSUE && conf->url == NULL) {
-        return ngx_http_enroll_conf_error(cf, &conf->where,
-                   "\"enroll_issue\" needs \"enroll_url\": the public address "
-                   "of the enroll_redeem location, to make links of");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    if (elcf->where.file == NULL) {
-        ngx_http_enroll_where(cf, &elcf->where);
-    }
-
-    return ngx_conf_set_flag_slot(cf, cmd, conf);
-}
-
-
-static char *
-ngx_http_enroll_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    ngx_str_t                   *value;
-    ngx_uint_t                   i;
-    ngx_http_enroll_srv_conf_t  *escf;
-
-    static ngx_conf_enum_t  endpoints[] = {
-        { ngx_string("open"), NGX_HTTP_ENROLL_OPEN },
-        { ngx_string("page"), NGX_HTTP_ENROLL_PAGE },
-        { ngx_string("begin"), NGX_HTTP_ENROLL_BEGIN },
-        { ngx_string("finish"), NGX_HTTP_ENROLL_FINISH },
-        { ngx_null_string, 0 }
-    };
-
-    if (elcf->endpoint != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    for (i = 0; endpoints[i].name.len; i++) {
-        if (ngx_strcmp(value[1].data, endpoints[i].name.data) == 0) {
-            elcf->endpoint = endpoints[i].value;
-        }
-    }
-
-    if (elcf->endpoint == NGX_CONF_UNSET_UINT) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid endpoint \"%V\": it is one of \"open\", "
-                           "\"page\", \"begin\", \"finish\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    elcf->optional = 0;
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_strcmp(value[2].data, "optional") != 0
-            || elcf->endpoint == NGX_HTTP_ENROLL_OPEN)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\": \"optional\" may "
-                               "follow \"page\", \"begin\" or \"finish\"",
-                               &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        elcf->optional = 1;
-    }
-
-    if (elcf->endpoint == NGX_HTTP_ENROLL_BEGIN) {
-        escf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_enroll_module);
-        escf->begins++;
-    }
-
-    ngx_http_enroll_where(cf, &elcf->where);
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_success(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    ngx_http_enroll_success_t  *success;
-
-    success = &elcf->success;
-
-    if (success->set) {
-        return "is duplicate";
-    }
-
-    success->set = 1;
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_enroll_success_param(cf, success, &value[i])
-            != NGX_CONF_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (success->nstatuses == 0 && success->variable == NULL) {
-        success->nstatuses = 3;
-        success->statuses[0] = NGX_HTTP_OK;
-        success->statuses[1] = NGX_HTTP_CREATED;
-        success->statuses[2] = NGX_HTTP_NO_CONTENT;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_success_param(ngx_conf_t *cf,
-    ngx_http_enroll_success_t *success, ngx_str_t *value)
-{
-    u_char                            *p;
-    ngx_int_t                          status;
-    ngx_http_compile_complex_value_t   ccv;
-
-    if (value->data[0] == '$' && success->variable == NULL) {
-
-        success->variable = ngx_palloc(cf->pool,
-                                       sizeof(ngx_http_complex_value_t));
-        if (success->variable == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-        ccv.cf = cf;
-        ccv.value = value;
-        ccv.complex_value = success->variable;
-
-        return ngx_http_compile_complex_value(&ccv) == NGX_OK
-               ? NGX_CONF_OK : NGX_CONF_ERROR;
-    }
-
-    p = ngx_strlchr(value->data, value->data + value->len, '=');
-
-    if (p && p > value->data && success->member.len == 0) {
-        *p = '\0';
-        success->member.data = value->data;
-        success->member.len = p - value->data;
-        success->value.data = p + 1;
-        success->value.len = value->data + value->len - p - 1;
-        return NGX_CONF_OK;
-    }
-
-    status = ngx_atoi(value->data, value->len);
-
-    if (status >= 200 && status < 400
-        && success->nstatuses < NGX_HTTP_ENROLL_STATUSES_MAX)
-    {
-        success->statuses[success->nstatuses++] = status;
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\": \"enroll_success\" takes "
-                       "statuses from 200 to 399, one $variable, and one "
-                       "member=value of a JSON body", value);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_enroll_log(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    ngx_str_t  *value;
-
-    if (elcf->log != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    elcf->log = ngx_conf_open_file(cf->cycle, &value[1]);
-
-    return elcf->log ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
-    ngx_http_handler_pt handler)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    ngx_http_core_loc_conf_t  *clcf;
-
-    if (elcf->handler) {
-        return "is duplicate, or a second handler for the same location";
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = handler;
-
-    ngx_http_enroll_where(cf, &elcf->where);
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_names(ngx_conf_t *cf, ngx_http_enroll_loc_conf_t *elcf)
-{
-    ngx_str_t   *value, *name;
-    ngx_uint_t   i;
-
-    elcf->issuer_names = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
-    if (elcf->issuer_names == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        name = ngx_array_push(elcf->issuer_names);
-        if (name == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *name = value[i];
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_issue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                        *rv;
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    rv = ngx_http_enroll_handler(cf, conf, ngx_http_enroll_issue_handler);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    elcf->handler = NGX_HTTP_ENROLL_ISSUE;
-
-    return ngx_http_enroll_names(cf, elcf);
-}
-
-
-static char *
-ngx_http_enroll_redeem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    char       *rv;
-    ngx_str_t  *value;
-
-    rv = ngx_http_enroll_handler(cf, conf, ngx_http_enroll_redeem_handler);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    value = cf->args->elts;
-
-    if (value[1].data[0] != '/' || value[1].data[1] == '/') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid target \"%V\": it is the path of a page "
-                           "endpoint on this server, and begins with a "
-                           "slash", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    elcf->handler = NGX_HTTP_ENROLL_REDEEM;
-    elcf->target = value[1];
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    char  *rv;
-
-    rv = ngx_http_enroll_handler(cf, conf, ngx_http_enroll_revoke_handler);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    elcf->handler = NGX_HTTP_ENROLL_REVOKE;
-
-    return ngx_http_enroll_names(cf, elcf);
-}
-
-
-static char *
-ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_loc_conf_t  *elcf = conf;
-
-    char  *rv;
-
-    rv = ngx_http_enroll_handler(cf, conf, ngx_http_enroll_status_handler);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    elcf->handler = NGX_HTTP_ENROLL_STATUS;
-
-    return NGX_CONF_OK;
 }

@@ -29,12 +29,6 @@
 #define NGX_HTTP_ENROLL_BEGIN         0x0004
 #define NGX_HTTP_ENROLL_FINISH        0x0008
 
-/* our own content handlers */
-#define NGX_HTTP_ENROLL_ISSUE         1
-#define NGX_HTTP_ENROLL_REDEEM        2
-#define NGX_HTTP_ENROLL_REVOKE        3
-#define NGX_HTTP_ENROLL_STATUS        4
-
 /* those that nobody reaches without a session */
 #define NGX_HTTP_ENROLL_CLOSED        (NGX_HTTP_ENROLL_PAGE                   \
                                        |NGX_HTTP_ENROLL_BEGIN                 \
@@ -50,7 +44,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                   name;
-    time_t                      ttl;           /* s */
+    ngx_msec_t                  ttl;           /* ms */
     ngx_msec_t                  window;        /* ms */
     ngx_int_t                   attempts;
     ngx_http_enroll_where_t     where;
@@ -72,11 +66,22 @@ typedef struct {
     ngx_array_t                 classes;       /* ngx_http_enroll_class_t * */
     ngx_array_t                 issuers;       /* ngx_http_enroll_issuer_t * */
     ngx_array_t                 logs;          /* those that are redacted */
+    ngx_str_t                   landing;       /* pages' security policies */
+    ngx_str_t                   refusal;
 } ngx_http_enroll_main_conf_t;
+
+
+/* A location that is a closed endpoint; loose: as the IdP may read it. */
+typedef struct {
+    ngx_str_t                   name;
+    ngx_str_t                   loose;
+    ngx_uint_t                  exact;
+} ngx_http_enroll_place_t;
 
 
 typedef struct {
     ngx_uint_t                  begins;        /* begin endpoints declared */
+    ngx_array_t                 closed;        /* ngx_http_enroll_place_t */
 } ngx_http_enroll_srv_conf_t;
 
 
@@ -102,7 +107,7 @@ typedef struct {
     ngx_msec_t                  session_cache;
     ngx_open_file_t            *log;           /* NULL: the error log */
 
-    ngx_uint_t                  handler;       /* one of ours serves it */
+    ngx_http_handler_pt         handler;       /* ours, that serves it */
     ngx_array_t                *issuers;       /* ngx_http_enroll_issuer_t * */
     ngx_array_t                *issuer_names;  /* ngx_str_t, of this place */
     ngx_http_complex_value_t   *url;
@@ -171,6 +176,8 @@ typedef struct {
     unsigned                      cookie:1;    /* there was one of ours */
     unsigned                      ended:1;     /* it is known to be over */
     unsigned                      leaked:1;    /* a token is in the URI */
+    unsigned                      read:1;      /* its body is there */
+    unsigned                      refused:1;   /* by us, and told so */
     unsigned                      told:1;      /* the ledger told the event */
     unsigned                      claimed:1;
     unsigned                      reading:1;   /* body is collected */
@@ -377,6 +384,32 @@ void ngx_http_enroll_where(ngx_conf_t *cf, ngx_http_enroll_where_t *where);
 /* Logs a configuration error as of that place. Returns NGX_CONF_ERROR. */
 char *ngx_http_enroll_conf_error(ngx_conf_t *cf,
     ngx_http_enroll_where_t *where, const char *fmt, ...);
+
+
+/* directives: what the flat ones take */
+
+char *ngx_http_enroll_enable(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_success(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_log(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_issue(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_redeem(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_revoke(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* check: what a location needs that is said elsewhere */
+
+char *ngx_http_enroll_check(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
 
 
 /* redact: the error log's writer */

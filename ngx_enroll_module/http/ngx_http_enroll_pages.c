@@ -8,40 +8,40 @@
 #define NGX_HTTP_ENROLL_HASH_LEN  44       /* base64 of SHA-256 */
 
 
-typedef struct {
-    ngx_str_t    text;
-    ngx_str_t    policy;                   /* Content-Security-Policy */
-} ngx_http_enroll_page_t;
-
-
-static ngx_int_t ngx_http_enroll_page_init(ngx_conf_t *cf,
-    ngx_http_enroll_page_t *page);
+static ngx_int_t ngx_http_enroll_page_init(ngx_conf_t *cf, ngx_str_t *page,
+    ngx_str_t *policy);
 static ngx_int_t ngx_http_enroll_page_hash(ngx_str_t *text, const char *open,
     const char *close, u_char *hash);
 static ngx_int_t ngx_http_enroll_page_send(ngx_http_request_t *r,
-    ngx_http_enroll_page_t *page, ngx_uint_t status, ngx_str_t *text);
+    ngx_str_t *policy, ngx_uint_t status, ngx_str_t *text);
 static ngx_str_t ngx_http_enroll_page_value(ngx_http_request_t *r,
     const u_char *p, size_t len, const ngx_str_t *reason, const char *title,
     const char *detail);
 
 
-static ngx_http_enroll_page_t  ngx_http_enroll_landing = {
-    ngx_string(NGX_HTTP_ENROLL_HTML_LANDING), ngx_null_string
-};
+static ngx_str_t  ngx_http_enroll_landing =
+    ngx_string(NGX_HTTP_ENROLL_HTML_LANDING);
 
-static ngx_http_enroll_page_t  ngx_http_enroll_refusal = {
-    ngx_string(NGX_HTTP_ENROLL_HTML_REFUSAL), ngx_null_string
-};
+static ngx_str_t  ngx_http_enroll_refusal =
+    ngx_string(NGX_HTTP_ENROLL_HTML_REFUSAL);
 
 
 ngx_int_t
 ngx_http_enroll_pages_init(ngx_conf_t *cf)
 {
-    if (ngx_http_enroll_page_init(cf, &ngx_http_enroll_landing) != NGX_OK) {
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_enroll_module);
+
+    if (ngx_http_enroll_page_init(cf, &ngx_http_enroll_landing,
+                                  &emcf->landing)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    return ngx_http_enroll_page_init(cf, &ngx_http_enroll_refusal);
+    return ngx_http_enroll_page_init(cf, &ngx_http_enroll_refusal,
+                                     &emcf->refusal);
 }
 
 
@@ -52,7 +52,7 @@ ngx_http_enroll_pages_init(ngx_conf_t *cf)
  */
 
 static ngx_int_t
-ngx_http_enroll_page_init(ngx_conf_t *cf, ngx_http_enroll_page_t *page)
+ngx_http_enroll_page_init(ngx_conf_t *cf, ngx_str_t *page, ngx_str_t *policy)
 {
     u_char  *p;
     u_char   style[NGX_HTTP_ENROLL_HASH_LEN + 1],
@@ -60,13 +60,13 @@ ngx_http_enroll_page_init(ngx_conf_t *cf, ngx_http_enroll_page_t *page)
 
     script[0] = '\0';
 
-    if (ngx_http_enroll_page_hash(&page->text, "<style>", "</style>", style)
+    if (ngx_http_enroll_page_hash(page, "<style>", "</style>", style)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    (void) ngx_http_enroll_page_hash(&page->text, "<script>", "</script>",
+    (void) ngx_http_enroll_page_hash(page, "<script>", "</script>",
                                      script);
 
     p = ngx_pnalloc(cf->pool, 512);
@@ -74,7 +74,7 @@ ngx_http_enroll_page_init(ngx_conf_t *cf, ngx_http_enroll_page_t *page)
         return NGX_ERROR;
     }
 
-    page->policy.data = p;
+    policy->data = p;
 
     p = ngx_sprintf(p, "default-src 'none'; img-src data:; "
                     "style-src 'sha256-%s'; ", style);
@@ -89,7 +89,7 @@ ngx_http_enroll_page_init(ngx_conf_t *cf, ngx_http_enroll_page_t *page)
 
     p = ngx_sprintf(p, "base-uri 'none'; frame-ancestors 'none'");
 
-    page->policy.len = p - page->policy.data;
+    policy->len = p - policy->data;
 
     return NGX_OK;
 }
@@ -125,8 +125,12 @@ ngx_http_enroll_page_hash(ngx_str_t *text, const char *open,
 ngx_int_t
 ngx_http_enroll_page_landing(ngx_http_request_t *r)
 {
-    return ngx_http_enroll_page_send(r, &ngx_http_enroll_landing, NGX_HTTP_OK,
-                                     &ngx_http_enroll_landing.text);
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    return ngx_http_enroll_page_send(r, &emcf->landing, NGX_HTTP_OK,
+                                     &ngx_http_enroll_landing);
 }
 
 
@@ -134,15 +138,16 @@ ngx_int_t
 ngx_http_enroll_page_refusal(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *reason, const char *title, const char *detail)
 {
-    u_char     *p, *last, *dst;
-    ngx_str_t   text, value;
+    u_char                       *p, *last, *dst;
+    ngx_str_t                     text, value;
+    ngx_http_enroll_main_conf_t  *emcf;
 
     static const size_t  mark = 2;
 
-    last = ngx_http_enroll_refusal.text.data
-           + ngx_http_enroll_refusal.text.len;
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+    last = ngx_http_enroll_refusal.data + ngx_http_enroll_refusal.len;
 
-    text.len = ngx_http_enroll_refusal.text.len + 3 * ngx_strlen(title)
+    text.len = ngx_http_enroll_refusal.len + 3 * ngx_strlen(title)
                + ngx_strlen(detail) + 2 * reason->len
                + NGX_ENROLL_HEX_LEN + 16;
     text.data = ngx_pnalloc(r->pool, text.len);
@@ -151,7 +156,7 @@ ngx_http_enroll_page_refusal(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     dst = text.data;
-    p = ngx_http_enroll_refusal.text.data;
+    p = ngx_http_enroll_refusal.data;
 
     while (p < last) {
 
@@ -169,8 +174,7 @@ ngx_http_enroll_page_refusal(ngx_http_request_t *r, ngx_uint_t status,
 
     text.len = dst - text.data;
 
-    return ngx_http_enroll_page_send(r, &ngx_http_enroll_refusal, status,
-                                     &text);
+    return ngx_http_enroll_page_send(r, &emcf->refusal, status, &text);
 }
 
 
@@ -216,8 +220,8 @@ ngx_http_enroll_page_value(ngx_http_request_t *r, const u_char *p, size_t len,
 
 
 static ngx_int_t
-ngx_http_enroll_page_send(ngx_http_request_t *r,
-    ngx_http_enroll_page_t *page, ngx_uint_t status, ngx_str_t *text)
+ngx_http_enroll_page_send(ngx_http_request_t *r, ngx_str_t *policy,
+    ngx_uint_t status, ngx_str_t *text)
 {
     ngx_str_t   value;
     ngx_uint_t  i;
@@ -231,8 +235,7 @@ ngx_http_enroll_page_send(ngx_http_request_t *r,
         { "Cross-Origin-Opener-Policy", "same-origin" }
     };
 
-    if (ngx_http_enroll_header_add(r, "Content-Security-Policy",
-                                   &page->policy)
+    if (ngx_http_enroll_header_add(r, "Content-Security-Policy", policy)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -38,15 +38,15 @@ static char *ngx_http_enroll_redis_error(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, const char *message);
 
 
-ngx_http_enroll_redis_bounds_t
+ngx_http_enroll_bounds_t
     ngx_http_enroll_redis_database_bounds = { 0, NGX_MAX_INT32_VALUE };
-ngx_http_enroll_redis_bounds_t
+ngx_http_enroll_bounds_t
     ngx_http_enroll_redis_timeout_bounds = { 1, 60000 };
-ngx_http_enroll_redis_bounds_t
+ngx_http_enroll_bounds_t
     ngx_http_enroll_redis_queue_bounds = { 1, 1000000 };
-ngx_http_enroll_redis_bounds_t
+ngx_http_enroll_bounds_t
     ngx_http_enroll_redis_failures_bounds = { 1, 1000 };
-ngx_http_enroll_redis_bounds_t
+ngx_http_enroll_bounds_t
     ngx_http_enroll_redis_retry_bounds = { 10, 60000 };
 
 
@@ -606,71 +606,6 @@ ngx_http_enroll_redis_read_password(ngx_conf_t *cf, ngx_str_t *directive,
     ngx_explicit_memzero(line, sizeof(line));
 
     return password->data ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_enroll_redis_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_int_t                       *np, n;
-    ngx_str_t                       *value;
-    ngx_http_enroll_redis_bounds_t  *bounds;
-
-    np = (ngx_int_t *) ((u_char *) conf + cmd->offset);
-    bounds = cmd->post;
-
-    if (*np != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n == NGX_ERROR || n < bounds->min || n > bounds->max) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"%V\", it must be "
-                           "a number from %i to %i",
-                           &value[1], &value[0], bounds->min, bounds->max);
-        return NGX_CONF_ERROR;
-    }
-
-    *np = n;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_enroll_redis_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_int_t                        n;
-    ngx_str_t                       *value;
-    ngx_msec_t                      *mp;
-    ngx_http_enroll_redis_bounds_t  *bounds;
-
-    mp = (ngx_msec_t *) ((u_char *) conf + cmd->offset);
-    bounds = cmd->post;
-
-    if (*mp != NGX_CONF_UNSET_MSEC) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    n = ngx_parse_time(&value[1], 0);
-
-    if (n == NGX_ERROR || n < bounds->min || n > bounds->max) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"%V\", it must be "
-                           "a time from %ims to %ims",
-                           &value[1], &value[0], bounds->min, bounds->max);
-        return NGX_CONF_ERROR;
-    }
-
-    *mp = (ngx_msec_t) n;
-
-    return NGX_CONF_OK;
 }
 
 

@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "ngx_enroll_redis.h"
+#include "ngx_http_enroll_bounds.h"
 
 
 #define NGX_HTTP_ENROLL_REDIS_PORT  6379
@@ -49,12 +50,6 @@ typedef struct {
 } ngx_http_enroll_redis_conf_t;
 
 
-typedef struct {
-    ngx_int_t                         min;
-    ngx_int_t                         max;
-} ngx_http_enroll_redis_bounds_t;
-
-
 /* conf is a part of what ngx_pcalloc() returned. */
 void ngx_http_enroll_redis_create_conf(ngx_http_enroll_redis_conf_t *conf);
 
@@ -76,18 +71,14 @@ char *ngx_http_enroll_redis_string(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_enroll_redis_number(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_enroll_redis_time(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_http_enroll_redis_protocols(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-extern ngx_http_enroll_redis_bounds_t  ngx_http_enroll_redis_database_bounds;
-extern ngx_http_enroll_redis_bounds_t  ngx_http_enroll_redis_timeout_bounds;
-extern ngx_http_enroll_redis_bounds_t  ngx_http_enroll_redis_queue_bounds;
-extern ngx_http_enroll_redis_bounds_t  ngx_http_enroll_redis_failures_bounds;
-extern ngx_http_enroll_redis_bounds_t  ngx_http_enroll_redis_retry_bounds;
+extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_database_bounds;
+extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_timeout_bounds;
+extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_queue_bounds;
+extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_failures_bounds;
+extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_retry_bounds;
 
 
 /*
@@ -117,23 +108,23 @@ extern ngx_http_enroll_redis_bounds_t  ngx_http_enroll_redis_retry_bounds;
         redis.password, NULL),                                                \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_database", NGX_CONF_TAKE1,    \
-        ngx_http_enroll_redis_number, redis.database,                         \
+        ngx_http_enroll_set_number, redis.database,                         \
         &ngx_http_enroll_redis_database_bounds),                              \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_timeout", NGX_CONF_TAKE1,     \
-        ngx_http_enroll_redis_time, redis.timeout,                            \
+        ngx_http_enroll_set_time, redis.timeout,                            \
         &ngx_http_enroll_redis_timeout_bounds),                               \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_queue", NGX_CONF_TAKE1,       \
-        ngx_http_enroll_redis_number, redis.queue,                            \
+        ngx_http_enroll_set_number, redis.queue,                            \
         &ngx_http_enroll_redis_queue_bounds),                                 \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_failures", NGX_CONF_TAKE1,    \
-        ngx_http_enroll_redis_number, redis.failures,                         \
+        ngx_http_enroll_set_number, redis.failures,                         \
         &ngx_http_enroll_redis_failures_bounds),                              \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_retry", NGX_CONF_TAKE1,       \
-        ngx_http_enroll_redis_time, redis.retry,                              \
+        ngx_http_enroll_set_time, redis.retry,                              \
         &ngx_http_enroll_redis_retry_bounds),                                 \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_ssl", NGX_CONF_FLAG,          \

@@ -152,12 +152,15 @@ ngx_http_enroll_refuse(ngx_http_request_t *r, ngx_enroll_reason_e reason,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->reason = reason;
+    if (!ctx->refused) {
+        ctx->refused = 1;
+        ctx->reason = reason;
 
-    ngx_http_enroll_event_refused(r, reason, step, refusal->status);
+        ngx_http_enroll_event_refused(r, reason, step, refusal->status);
 
-    if (ngx_http_enroll_refuse_headers(r, reason) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (ngx_http_enroll_refuse_headers(r, reason) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
     if (ngx_http_enroll_refuse_error_page(r, refusal->status)) {

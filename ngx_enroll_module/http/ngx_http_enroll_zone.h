@@ -27,13 +27,14 @@ typedef enum {
     NGX_HTTP_ENROLL_COUNT_RELEASED,
     NGX_HTTP_ENROLL_COUNT_EXPIRE,
     NGX_HTTP_ENROLL_COUNT_REVOKE,
+    NGX_HTTP_ENROLL_COUNT_LOCK,
     NGX_HTTP_ENROLL_COUNT_TOMBSTONE,         /* replays met by a tombstone */
     NGX_HTTP_ENROLL_COUNT_CACHE,             /* pages met by the cache */
     NGX_HTTP_ENROLL_COUNT_EVICTED,           /* entries that gave way */
     NGX_HTTP_ENROLL_COUNTS
 } ngx_http_enroll_count_e;
 
-/* their names; up to "revoke" they are those of events and outcomes */
+/* their names; up to "lock" they are those of events and outcomes */
 extern const ngx_str_t  ngx_http_enroll_count_names[NGX_HTTP_ENROLL_COUNTS];
 
 

@@ -21,5 +21,16 @@ if record.state == 'issued' then
     redeem(record, ARGV[6])
 end
 
-change('begin', record, 'redeemed', { 'begun_at', decimal(now) }, {})
+local begins = redis.call('HINCRBY', RECORD, 'begins', 1)
+local fields = { 'begun_at', decimal(now), 'op', OP }
+
+if begins == 1 then
+    change('begin', record, 'redeemed', fields, {})
+else
+    write(RECORD, record, fields)
+    if worth_telling(begins) then
+        tell('begin', ID, record, { 'from', 'redeemed', 'to', 'redeemed',
+                                    'count', decimal(begins) })
+    end
+end
 return reply('ok')

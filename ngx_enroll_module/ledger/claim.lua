@@ -23,9 +23,18 @@ if record.state == 'issued' then
     redeem(record, ARGV[6])
 end
 
+-- Attempts that were given back are counted, too: the hundred and first
+-- claim locks (SP 800-63B-4, 3.2.2).
+local claims = tonumber(record.claims or '0') + 1
+if claims > 100 then
+    redis.call('ZREM', LIVE, ID)
+    change('lock', record, 'locked', { 'locked_at', decimal(now) }, {})
+    return reply('locked')
+end
+
 redis.call('HDEL', RECORD, 'outcome')
 change('claim', record, 'claimed',
-       { 'claim', OP, 'claimed_at', decimal(now),
+       { 'claim', OP, 'claimed_at', decimal(now), 'claims', decimal(claims),
          'attempts', decimal(tonumber(record.attempts) + 1) },
        { 'attempt', decimal(tonumber(record.attempts) + 1) })
 return reply('ok')

@@ -4,7 +4,7 @@
 
 
 #define NGX_ENROLL_SETTLE_BUDGET  30000      /* ms */
-#define NGX_ENROLL_AGAIN_MAX      4          /* steps of issue and revoke */
+#define NGX_ENROLL_AGAIN_MAX      16         /* steps of issue and revoke */
 
 
 typedef struct {

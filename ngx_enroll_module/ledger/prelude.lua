@@ -135,10 +135,24 @@ local function obstacle(record, session, direct)
     return nil
 end
 
--- A refusal of a genuine token is told too; it changes nothing.
+-- Of what a token's holder can repeat without end, and what changes no state,
+-- the first sixteen are told, then each power of two: nobody fills the store.
+local function worth_telling(count)
+    local power = 16
+    while power < count do
+        power = power * 2
+    end
+    return count <= 16 or count == power
+end
+
+-- A refusal of a genuine token is told, too; it changes no state.
 local function refuse(verb, record, reason)
     if record.state and #told == 0 then
-        tell('refuse', ID, record, { 'step', verb, 'reason', reason })
+        local count = redis.call('HINCRBY', RECORD, 'refusals', 1)
+        if worth_telling(count) then
+            tell('refuse', ID, record, { 'step', verb, 'reason', reason,
+                                         'count', decimal(count) })
+        end
     end
     return reason
 end

@@ -443,6 +443,11 @@ ngx_enroll_redis_node_ready(ngx_enroll_redis_connection_t *conn)
 
     ngx_enroll_redis_node_flush(node);
 
+    if (node->timer.timer_set) {
+        /* it was the circuit's, and longer than needed now */
+        ngx_del_timer(&node->timer);
+    }
+
     ngx_enroll_redis_node_schedule(node);
 }
 
