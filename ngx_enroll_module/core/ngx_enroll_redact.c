@@ -7,13 +7,16 @@
 #define NGX_ENROLL_REDACT_WORD_MIN    32
 
 
-static ngx_uint_t ngx_enroll_redact_is_prefix(const u_char *p);
+static size_t ngx_enroll_redact_prefix(const u_char *p, const u_char *end);
+static ngx_uint_t ngx_enroll_redact_begins(const u_char *text,
+    const u_char *p);
 static ngx_uint_t ngx_enroll_redact_is_base64url(u_char c);
 
 
 ngx_uint_t
 ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
 {
+    size_t       prefix;
     u_char      *p, *end, *run;
     ngx_uint_t   n, min;
 
@@ -22,17 +25,18 @@ ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
     p = text;
     end = text + len;
 
-    while (end - p >= NGX_ENROLL_REDACT_PREFIX_LEN) {
+    while (p < end) {
 
-        if (!ngx_enroll_redact_is_prefix(p)
-            || (words && p > text
-                && ngx_enroll_redact_is_base64url(p[-1])))
+        prefix = ngx_enroll_redact_prefix(p, end);
+
+        if (prefix == 0
+            || (words && !ngx_enroll_redact_begins(text, p)))
         {
             p++;
             continue;
         }
 
-        p += NGX_ENROLL_REDACT_PREFIX_LEN;
+        p += prefix;
 
         for (run = p; run < end; run++) {
             if (!ngx_enroll_redact_is_base64url(*run)) {
@@ -53,13 +57,41 @@ ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
 }
 
 
-static ngx_uint_t
-ngx_enroll_redact_is_prefix(const u_char *p)
+/* the length of a prefix, its underscore perhaps percent-encoded, or 0 */
+
+static size_t
+ngx_enroll_redact_prefix(const u_char *p, const u_char *end)
 {
-    return (p[0] | 0x20) == 'e'
-           && (p[1] | 0x20) == 'n'
-           && ((p[2] | 0x20) == 'r' || (p[2] | 0x20) == 's')
-           && p[3] == '_';
+    if (end - p < NGX_ENROLL_REDACT_PREFIX_LEN
+        || (p[0] | 0x20) != 'e'
+        || (p[1] | 0x20) != 'n'
+        || ((p[2] | 0x20) != 'r' && (p[2] | 0x20) != 's'))
+    {
+        return 0;
+    }
+
+    if (p[3] == '_') {
+        return NGX_ENROLL_REDACT_PREFIX_LEN;
+    }
+
+    if (end - p >= NGX_ENROLL_REDACT_PREFIX_LEN + 2
+        && p[3] == '%' && p[4] == '5' && (p[5] | 0x20) == 'f')
+    {
+        return NGX_ENROLL_REDACT_PREFIX_LEN + 2;
+    }
+
+    return 0;
+}
+
+
+/* does a word begin at p? after "%23", too */
+
+static ngx_uint_t
+ngx_enroll_redact_begins(const u_char *text, const u_char *p)
+{
+    return p == text
+           || !ngx_enroll_redact_is_base64url(p[-1])
+           || (p - text >= 3 && p[-3] == '%');
 }
 
 

@@ -15,7 +15,8 @@
 
 /*
  * Overwrites with '*', in place, all base64url characters that follow each
- * "enr_" or "ens_" (in any case: a mistyped token is most of a token) when
+ * "enr_" or "ens_" (in any case, the underscore percent-encoded or not: a
+ * mistyped token is most of a token) when
  * there are eight of them or more. With words, for text that others still
  * have to read: only where a word begins with it, and when there are 32 or
  * more; in the midst of somebody's base64url it is an accident. Returns how

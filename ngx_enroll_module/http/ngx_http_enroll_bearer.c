@@ -17,25 +17,29 @@ static ngx_uint_t ngx_http_enroll_bearer_token(ngx_str_t *value,
 static ngx_uint_t ngx_http_enroll_bearer_cookie(ngx_str_t *value,
     ngx_str_t *session, ngx_uint_t strip);
 static ngx_uint_t ngx_http_enroll_bearer_drop(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_enroll_bearer_is(ngx_table_elt_t *h,
     const char *name, size_t len);
 
 
 /*
- * Runs first of all where the server is guarded, and in the rewrite phase
- * where only a location is: in any case before a subrequest, a proxied
- * request or a log line is made of the request.
+ * Runs first of all, before a subrequest, a proxied request or a log line is
+ * made of the request; and on all servers, guarded or not: browsers send the
+ * cookie to each of the same host. In the rewrite phase it runs again for the
+ * headers in the proxy's name, where only a location is guarded.
  */
 
 ngx_int_t
 ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
 {
-    ngx_http_enroll_ctx_t       *ctx;
-    ngx_http_enroll_loc_conf_t  *elcf;
+    ngx_http_enroll_ctx_t        *ctx;
+    ngx_http_enroll_loc_conf_t   *elcf;
+    ngx_http_enroll_main_conf_t  *emcf;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
 
-    if (r != r->main || !elcf->enable) {
+    if (r != r->main || emcf->keys == NULL) {
         return NGX_DECLINED;
     }
 
@@ -44,20 +48,28 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->parsed) {
-        return NGX_DECLINED;
+    if (!ctx->parsed) {
+        ctx->parsed = 1;
+
+        if (ngx_http_enroll_bearer_parse(r, ctx) != NGX_OK
+            || ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_drop)
+               != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->leaked = (ngx_http_enroll_bearer_mask(r) > 0);
     }
 
-    ctx->parsed = 1;
+    if (elcf->enable && !ctx->cleaned) {
+        ctx->cleaned = 1;
 
-    if (ngx_http_enroll_bearer_parse(r, ctx) != NGX_OK
-        || ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_drop)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_reserved)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
-
-    ctx->leaked = (ngx_http_enroll_bearer_mask(r) > 0);
 
     return NGX_DECLINED;
 }
@@ -357,18 +369,12 @@ ngx_http_enroll_bearer_cookie(ngx_str_t *value, ngx_str_t *session,
 }
 
 
-/*
- * The headers that no upstream gets: the credential, a Cookie header that
- * held nothing else, and whatever a client says in the proxy's name.
- */
+/* What no upstream gets: the credential, and a header that held it alone. */
 
 static ngx_uint_t
 ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
 {
-    size_t     i;
     ngx_str_t  token, session;
-
-    static u_char  prefix[] = "enroll-";
 
     if (ngx_http_enroll_bearer_authorization(h)) {
         return ngx_http_enroll_bearer_token(&h->value, &token);
@@ -378,6 +384,19 @@ ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
         return ngx_http_enroll_bearer_cookie(&h->value, &session, 1)
                && h->value.len == 0;
     }
+
+    return 0;
+}
+
+
+/* What a client says in the proxy's name. */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
+{
+    size_t  i;
+
+    static u_char  prefix[] = "enroll-";
 
     if (h->key.len < sizeof(prefix) - 1) {
         return 0;

@@ -105,7 +105,7 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return ngx_http_enroll_guard_endpoint(r, ctx, elcf);
     }
 
-    if (ngx_http_enroll_guard_disguised(r)) {
+    if (!r->internal && ngx_http_enroll_guard_disguised(r)) {
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
     }
 

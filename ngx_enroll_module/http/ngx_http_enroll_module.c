@@ -460,11 +460,23 @@ static char *
 ngx_http_enroll_merge_endpoint(ngx_conf_t *cf,
     ngx_http_enroll_loc_conf_t *prev, ngx_http_enroll_loc_conf_t *conf)
 {
+    ngx_http_core_srv_conf_t    *cscf;
+    ngx_http_enroll_loc_conf_t  *slcf;
+
     ngx_conf_merge_uint_value(conf->endpoint, prev->endpoint,
                               NGX_HTTP_ENROLL_NONE);
     ngx_conf_merge_value(conf->optional, prev->optional, 0);
 
-    if (conf->endpoint != NGX_HTTP_ENROLL_NONE && !conf->enable) {
+    if (conf->endpoint == NGX_HTTP_ENROLL_NONE) {
+        return NGX_CONF_OK;
+    }
+
+    /* a server that is guarded here and there would not be guarded */
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    slcf = cscf->ctx->loc_conf[ngx_http_enroll_module.ctx_index];
+
+    if (!conf->enable || slcf->enable != 1) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "\"enroll_endpoint\" needs \"enroll on\" in the server");
     }

@@ -173,6 +173,7 @@ typedef struct {
     void                         *data;
 
     unsigned                      parsed:1;
+    unsigned                      cleaned:1;   /* of reserved headers */
     unsigned                      cookie:1;    /* there was one of ours */
     unsigned                      ended:1;     /* it is known to be over */
     unsigned                      leaked:1;    /* a token is in the URI */

@@ -362,10 +362,12 @@ ngx_http_enroll_outcome_answered(ngx_http_request_t *r,
     if (success->variable) {
         said = ngx_http_enroll_outcome_variable(r, success);
 
-        if (outcome == NGX_ENROLL_OUTCOME_ENROLLED
-            || said == NGX_ENROLL_OUTCOME_UNKNOWN)
-        {
-            outcome = said;
+        /* where the two contradict each other nothing is certain */
+
+        if (outcome != said) {
+            outcome = (said == NGX_ENROLL_OUTCOME_REFUSED
+                       && outcome == NGX_ENROLL_OUTCOME_ENROLLED)
+                      ? said : NGX_ENROLL_OUTCOME_UNKNOWN;
         }
     }
 
@@ -441,7 +443,7 @@ ngx_http_enroll_outcome_read(ngx_http_request_t *r,
         size = NGX_HTTP_ENROLL_OUTCOME_BODY_MAX;
     }
 
-    ctx->body = ngx_create_temp_buf(r->pool, size + 1);
+    ctx->body = ngx_create_temp_buf(r->pool, size ? size : 1);
     if (ctx->body == NULL) {
         return NGX_ERROR;
     }
@@ -500,16 +502,17 @@ ngx_http_enroll_outcome_member(ngx_http_enroll_ctx_t *ctx)
     member = json_object_get(json,
                              (char *) ctx->conf->success.member.data);
 
-    if (member == NULL) {
-        outcome = NGX_ENROLL_OUTCOME_UNKNOWN;
-
-    } else if (ngx_http_enroll_outcome_equals(member,
-                                              &ctx->conf->success.value))
+    if (member
+        && ngx_http_enroll_outcome_equals(member, &ctx->conf->success.value))
     {
         outcome = NGX_ENROLL_OUTCOME_ENROLLED;
 
-    } else {
+    } else if (json_is_false(member)) {
         outcome = NGX_ENROLL_OUTCOME_REFUSED;
+
+    } else {
+        /* not there, or "pending", or null: that is no explicit refusal */
+        outcome = NGX_ENROLL_OUTCOME_UNKNOWN;
     }
 
     json_decref(json);

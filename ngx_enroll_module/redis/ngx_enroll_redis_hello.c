@@ -19,9 +19,12 @@
 static ngx_int_t ngx_enroll_redis_hello_format(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
 static ngx_int_t ngx_enroll_redis_hello_auth(
-    ngx_enroll_redis_connection_t *conn, ngx_str_t *command);
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
 static ngx_int_t ngx_enroll_redis_hello_select(
-    ngx_enroll_redis_connection_t *conn, ngx_str_t *command);
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
+static ngx_int_t ngx_enroll_redis_hello_add(
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *commands,
+    const char *greeting, ngx_uint_t argc, const ngx_str_t *argv);
 static ngx_uint_t ngx_enroll_redis_hello_master(
     const ngx_enroll_resp_t *reply);
 
@@ -79,59 +82,26 @@ static ngx_int_t
 ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
     ngx_str_t *commands)
 {
-    ngx_pool_t  *pool;
-
     static const ngx_str_t  setname[] = {
         ngx_string("CLIENT"), ngx_string("SETNAME"), ngx_string("enroll")
     };
     static const ngx_str_t  role[] = { ngx_string("ROLE") };
     static const ngx_str_t  ping[] = { ngx_string("PING") };
 
-    pool = conn->c->pool;
-
-    if (conn->conf->password.len) {
-        if (ngx_enroll_redis_hello_auth(conn, &commands[conn->ngreetings])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        conn->greetings[conn->ngreetings++] = ngx_enroll_redis_auth;
-    }
-
-    if (conn->conf->database) {
-        if (ngx_enroll_redis_hello_select(conn, &commands[conn->ngreetings])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        conn->greetings[conn->ngreetings++] = ngx_enroll_redis_select;
-    }
-
-    if (ngx_enroll_resp_command(pool, 3, setname, &commands[conn->ngreetings])
-        != NGX_OK)
+    if (ngx_enroll_redis_hello_auth(conn, commands) != NGX_OK
+        || ngx_enroll_redis_hello_select(conn, commands) != NGX_OK
+        || ngx_enroll_redis_hello_add(conn, commands,
+                                      ngx_enroll_redis_setname, 3, setname)
+           != NGX_OK
+        || ngx_enroll_redis_hello_add(conn, commands,
+                                      ngx_enroll_redis_role, 1, role)
+           != NGX_OK
+        || ngx_enroll_redis_hello_add(conn, commands,
+                                      ngx_enroll_redis_ping, 1, ping)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    conn->greetings[conn->ngreetings++] = ngx_enroll_redis_setname;
-
-    if (ngx_enroll_resp_command(pool, 1, role, &commands[conn->ngreetings])
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    conn->greetings[conn->ngreetings++] = ngx_enroll_redis_role;
-
-    if (ngx_enroll_resp_command(pool, 1, ping, &commands[conn->ngreetings])
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    conn->greetings[conn->ngreetings++] = ngx_enroll_redis_ping;
 
     return NGX_OK;
 }
@@ -139,14 +109,17 @@ ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
 
 static ngx_int_t
 ngx_enroll_redis_hello_auth(ngx_enroll_redis_connection_t *conn,
-    ngx_str_t *command)
+    ngx_str_t *commands)
 {
     ngx_str_t   argv[3];
     ngx_uint_t  argc;
 
-    argc = 0;
-    ngx_str_set(&argv[argc], "AUTH");
-    argc++;
+    if (conn->conf->password.len == 0) {
+        return NGX_OK;
+    }
+
+    ngx_str_set(&argv[0], "AUTH");
+    argc = 1;
 
     if (conn->conf->user.len) {
         argv[argc++] = conn->conf->user;
@@ -154,23 +127,47 @@ ngx_enroll_redis_hello_auth(ngx_enroll_redis_connection_t *conn,
 
     argv[argc++] = conn->conf->password;
 
-    return ngx_enroll_resp_command(conn->c->pool, argc, argv, command);
+    return ngx_enroll_redis_hello_add(conn, commands, ngx_enroll_redis_auth,
+                                      argc, argv);
 }
 
 
 static ngx_int_t
 ngx_enroll_redis_hello_select(ngx_enroll_redis_connection_t *conn,
-    ngx_str_t *command)
+    ngx_str_t *commands)
 {
     u_char     number[NGX_INT_T_LEN];
     ngx_str_t  argv[2];
+
+    if (conn->conf->database == 0) {
+        return NGX_OK;
+    }
 
     ngx_str_set(&argv[0], "SELECT");
 
     argv[1].data = number;
     argv[1].len = ngx_sprintf(number, "%ui", conn->conf->database) - number;
 
-    return ngx_enroll_resp_command(conn->c->pool, 2, argv, command);
+    return ngx_enroll_redis_hello_add(conn, commands,
+                                      ngx_enroll_redis_select, 2, argv);
+}
+
+
+static ngx_int_t
+ngx_enroll_redis_hello_add(ngx_enroll_redis_connection_t *conn,
+    ngx_str_t *commands, const char *greeting, ngx_uint_t argc,
+    const ngx_str_t *argv)
+{
+    if (ngx_enroll_resp_command(conn->c->pool, argc, argv,
+                                &commands[conn->ngreetings])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    conn->greetings[conn->ngreetings++] = greeting;
+
+    return NGX_OK;
 }
 
 

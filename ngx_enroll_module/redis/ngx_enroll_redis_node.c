@@ -31,6 +31,8 @@ static void ngx_enroll_redis_node_reply(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_op_t *op);
 static void ngx_enroll_redis_node_closed(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_state_e state, const char *failure);
+static ngx_uint_t ngx_enroll_redis_node_lasted(
+    ngx_enroll_redis_connection_t *conn, ngx_enroll_redis_state_e state);
 static ngx_uint_t ngx_enroll_redis_node_wanted(
     ngx_enroll_redis_connection_t *conn);
 
@@ -514,58 +516,33 @@ static void
 ngx_enroll_redis_node_closed(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_state_e state, const char *failure)
 {
-    ngx_uint_t                n, lasted, harmless;
-    ngx_queue_t               fifo;
+    ngx_uint_t                lasted, pending, harmless;
     ngx_enroll_redis_node_t  *node;
 
     node = conn->data;
-
-    /* out of the connection's hands, before it is used again */
-
-    ngx_queue_init(&fifo);
-    n = 0;
-
-    if (!ngx_queue_empty(&conn->fifo)) {
-        ngx_queue_add(&fifo, &conn->fifo);
-        ngx_queue_init(&conn->fifo);
-        n = 1;
-    }
 
     if (failure == ngx_enroll_redis_shutdown) {
         node->leaving = 1;
     }
 
-    lasted = (state == NGX_ENROLL_REDIS_READY
-              && ngx_current_msec - conn->since >= node->conf->retry);
-
-    if (lasted) {
-        node->attempts = 0;
-
-        if (node->logged
-            && (ngx_msec_int_t) (node->muted - conn->since) <= 0)
-        {
-            /* that was an earlier outage, not the one of its sibling */
-            ngx_enroll_redis_node_mute(node, NULL);
-        }
-    }
+    lasted = ngx_enroll_redis_node_lasted(conn, state);
+    pending = !ngx_queue_empty(&conn->fifo);
 
     /* a server may close what is idle, but not what was just opened */
+
     harmless = (failure == NULL || node->leaving
-                || (lasted && n == 0
+                || (lasted && !pending
                     && ngx_strcmp(failure, "connection lost") == 0));
 
     if (failure) {
-        ngx_enroll_redis_node_log(conn, failure, n, harmless);
+        ngx_enroll_redis_node_log(conn, failure, pending, harmless);
     }
 
-    ngx_enroll_redis_node_requeue(node, &fifo,
+    ngx_enroll_redis_node_requeue(node, &conn->fifo,
                                   failure ? failure : "connection closed");
 
     if (!harmless) {
-        if (!lasted) {
-            node->attempts++;
-        }
-
+        node->attempts += !lasted;
         ngx_enroll_redis_node_failed(node, failure);
     }
 
@@ -576,6 +553,37 @@ ngx_enroll_redis_node_closed(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_node_schedule(node);
 
     ngx_enroll_redis_node_may_leave(node);
+}
+
+
+/*
+ * That a connection was made proves little: a server that drops them at once
+ * would be asked without a pause, and fill the log. Until it has answered or
+ * stood for a while, the outage before it goes on.
+ */
+
+static ngx_uint_t
+ngx_enroll_redis_node_lasted(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_state_e state)
+{
+    ngx_enroll_redis_node_t  *node;
+
+    node = conn->data;
+
+    if (state != NGX_ENROLL_REDIS_READY
+        || ngx_current_msec - conn->since < node->conf->retry)
+    {
+        return 0;
+    }
+
+    node->attempts = 0;
+
+    if (node->logged && (ngx_msec_int_t) (node->muted - conn->since) <= 0) {
+        /* else it is the outage that its sibling has told of */
+        ngx_enroll_redis_node_mute(node, NULL);
+    }
+
+    return 1;
 }
 
 
