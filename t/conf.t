@@ -627,7 +627,10 @@ subtest 'at every level' => sub {
     good 'http', "$own\nenroll on;\n$any\n" . server($locations);
     good 'server', "$own\n" . server("enroll on;\n$any\n$locations");
     (my $each = $locations) =~ s/\{ /{ enroll on; $any /g;
-    good 'location', "$own\n" . server($each);
+    good 'location', "$own\n" . server("enroll on;\n$each");
+    bad 'a location that is on in a server that is off', "$own\n"
+        . server($each), qr/"enroll_endpoint" needs/,
+        qr/"enroll on" in the server/;
     good 'all at once', "$own\nenroll on;\n$any\n"
         . server("enroll on;\n$any\n$each");
     good 'server by server', "$own\n" . server("enroll on;\n$any\n$locations")
@@ -678,7 +681,8 @@ CONF
 
     my $one = $stack->issue(subject => 'ada');
     like $one->json->{url}, qr{^http://localhost:}, 'enroll_url of http';
-    my $two = $stack->call('/two/issue', { subject => 'bea' });
+    my $two = $stack->call('/two/issue', { subject => 'bea',
+        class => 'standard' });
     like $two->json->{url}, qr{^https://two\.example/in\#enr_},
         'enroll_url of a location';
 

@@ -123,7 +123,7 @@ sub mangled {
 # a mangled one that has no prefix any more cannot be masked in the debug log.
 
 sub forgettable {
-    my $body = '{"subject":"forgettable"}';
+    my $body = '{"subject":"forgettable","class":"standard"}';
     my $socket = $http->connect;
 
     print {$socket} $http->bytes('POST', '/enroll/issue',
