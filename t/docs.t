@@ -271,4 +271,54 @@ while (my ($request, $response) = splice @messages, 0, 2) {
         'and the body' or diag($got->body);
 }
 
+# --- what the docs name is there, and what is there is named
+
+my $architecture = slurp(top() . '/docs/architecture.md');
+my ($folders) = $architecture
+    =~ /^(## What is in each folder\n.*?)^Elsewhere:/ms;
+
+for my $layer (qw(http ledger redis core)) {
+    my ($table) = $folders =~ /^In `$layer\/`(.*?)(?=^In `|\z)/ms;
+    my ($prefix) = $table =~ /begins with\s+`(\w+)`/;
+    $prefix //= '';
+
+    my @named = sort map { "$prefix$_" }
+        map { /`([\w.]+\.\w+)`/g } $table =~ /^\| (`.*?) \|/mg;
+    my @there = sort map { s{.*/}{}r }
+        glob top() . "/ngx_enroll_module/$layer/*";
+
+    is "@named", "@there", "docs/architecture.md names all of $layer/";
+}
+
+my ($reasons) = slurp(top() . '/ngx_enroll_module/core/ngx_enroll_reason.c')
+    =~ /\[NGX_ENROLL_REASONS\] = \{(.*?)\};/s;
+my @reasons = grep { !/^(?:ok|again|repeat|stale)$/ }
+    $reasons =~ /ngx_string\("(\w+)"\)/g;
+my @told = $directives =~ /^(?:- |And )\*\*`(\w+)`\*\* \d+/mg;
+is "@{[sort @told]}", "@{[sort @reasons]}", 'all reasons are told';
+
+my $lua = join '', map { slurp($_) } glob top()
+    . '/ngx_enroll_module/ledger/*.lua';
+my %events = map { $_ => 1 } $lua =~ /(?:change|tell)\('(\w+)'/g;
+my ($table) = $operations =~ /^\| event \| more fields(.*?)\n\n/ms;
+my @events = $table =~ /^\| `(\w+)` \|/mg;
+is "@{[sort @events]}", "@{[sort keys %events]}", 'all events are told';
+
+my %gone = map { $_ => 1 } grep { !-e top() . "/$_" }
+    map { /`(t\/[\w\/]+\.(?:t|c))`/g } slurp(top() . '/docs/security.md');
+is join(' ', keys %gone), '', 'the tests of docs/security.md are there';
+
+for my $file (glob top() . '/docs/*.md') {
+    my $text = slurp($file);
+    for my $link ($text =~ /\]\(([^)\s]+)\)/g) {
+        next if $link =~ /^https:/;
+        my ($to, $anchor) = $link =~ /^([^#]*)(?:#(.*))?$/;
+        my $target = $to eq '' ? $text : slurp(top() . "/docs/$to");
+        my %anchors = map { lc(s/[^\w\s-]//gr) =~ s/\s/-/gr => 1 }
+            $target =~ /^#+ (.*)$/mg;
+        ok $target ne '' && (!defined $anchor || $anchors{$anchor}),
+            "a link to $link leads somewhere";
+    }
+}
+
 done_testing;

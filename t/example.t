@@ -148,7 +148,8 @@ wait_for { $inside->get('/status')->status == 200 } 'nginx to answer';
 ok $inside->get('/status')->json->{ledger}{reachable},
     'the ledger is reached: TLS, client certificate, user and password';
 
-my $made = call('hr', '/issue', '{"subject":"ada","channel":"email"}');
+my $made = call('hr', '/issue',
+    '{"subject":"ada","class":"standard","channel":"email"}');
 is $made->status, 201, 'HR issues';
 my ($id, $token) = @{$made->json || {}}{qw(id token)};
 is $made->json->{url}, "https://login.example.com/enroll#$token",
@@ -220,7 +221,8 @@ is $plain->status, 301, 'plain HTTP leads';
 is $plain->header('Location'), 'https://login.example.com/enroll',
     'to TLS, without its arguments';
 
-my $late = call('hr', '/issue', '{"subject":"eve"}')->json->{token};
+my $late = call('hr', '/issue', '{"subject":"eve","class":"standard"}')
+    ->json->{token};
 $redis->stop;
 my $down = $login->post('/register/begin', '{}',
     Authorization => "Bearer $late");
