@@ -389,7 +389,10 @@ ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
 }
 
 
-/* What a client says in the proxy's name. */
+/*
+ * What a client says in the proxy's name; and an upgrade to anything but a
+ * websocket, which would be a tunnel to the IdP past the guard.
+ */
 
 static ngx_uint_t
 ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
@@ -397,6 +400,12 @@ ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
     size_t  i;
 
     static u_char  prefix[] = "enroll-";
+
+    if (ngx_http_enroll_bearer_is(h, "upgrade", 7)) {
+        return h->value.len != 9
+               || ngx_strncasecmp(h->value.data, (u_char *) "websocket", 9)
+                  != 0;
+    }
 
     if (h->key.len < sizeof(prefix) - 1) {
         return 0;

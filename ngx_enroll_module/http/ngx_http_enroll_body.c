@@ -102,5 +102,8 @@ ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body)
         OPENSSL_cleanse(cl->buf->pos, cl->buf->last - cl->buf->pos);
     }
 
+    /* an error page that is proxied gets none of it */
+
     r->request_body->bufs = NULL;
+    r->headers_in.content_length_n = 0;
 }

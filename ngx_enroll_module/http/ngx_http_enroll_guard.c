@@ -11,6 +11,7 @@
 #include "ngx_enroll_uri.h"
 
 
+static ngx_uint_t ngx_http_enroll_guard_upgrade(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_uint_t ngx_http_enroll_guard_disguised(ngx_http_request_t *r);
@@ -93,6 +94,16 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
                                             NGX_ENROLL_DUPLICATE);
     }
 
+    /* a tunnel would lead past the guard */
+
+    if ((ctx->bearer || elcf->endpoint)
+        && r->headers_in.upgrade
+        && ngx_http_enroll_headers_remove(r, ngx_http_enroll_guard_upgrade)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     /* the IdP may read such a path otherwise than nginx did */
 
     if ((ctx->bearer || elcf->endpoint)
@@ -110,6 +121,14 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_enroll_guard_plain(r, ctx, elcf);
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_guard_upgrade(ngx_table_elt_t *h)
+{
+    return h->key.len == 7
+           && ngx_strncasecmp(h->key.data, (u_char *) "upgrade", 7) == 0;
 }
 
 
@@ -296,6 +315,7 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     reason = ngx_http_enroll_zone_find(emcf->zone, ctx->id, ctx->session,
                                        r->pool,
                                        elcf->endpoint == NGX_HTTP_ENROLL_PAGE
+                                       && elcf->session_cache
                                        ? &facts : NULL);
 
     if (reason == NGX_ENROLL_AGAIN

@@ -43,6 +43,7 @@ ngx_http_enroll_issue_body(ngx_http_request_t *r, ngx_str_t *body)
     issuer = ngx_http_enroll_issuer_find(r, body, "issue", &event, &rc);
 
     if (issuer == NULL) {
+        ngx_http_enroll_body_cleanse(r, body);
         ngx_http_finalize_request(r, rc);
         return;
     }
@@ -54,6 +55,8 @@ ngx_http_enroll_issue_body(ngx_http_request_t *r, ngx_str_t *body)
     } else {
         rc = ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue", err);
     }
+
+    ngx_http_enroll_body_cleanse(r, body);
 
     if (rc != NGX_AGAIN) {
         ngx_http_finalize_request(r, rc);

@@ -170,7 +170,6 @@ typedef struct {
     /* of our own handlers */
     ngx_http_enroll_body_pt       body_handler;
     const char                   *step;
-    void                         *data;
 
     unsigned                      parsed:1;
     unsigned                      cleaned:1;   /* of reserved headers */
@@ -307,7 +306,7 @@ void ngx_http_enroll_event_refused(ngx_http_request_t *r,
 ngx_int_t ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
     const char *step, ngx_http_enroll_body_pt handler);
 
-/* Overwrites the body: the token is gone from memory and $request_body. */
+/* Overwrites the body: it is gone from memory, $request_body, error pages. */
 void ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body);
 
 

@@ -8,8 +8,9 @@
 
 
 typedef struct {
-    ngx_enroll_session_t   session;
-    ngx_uint_t             json;
+    ngx_http_enroll_ctx_t  *ctx;
+    ngx_enroll_session_t    session;
+    ngx_uint_t              json;
 } ngx_http_enroll_redeem_t;
 
 
@@ -183,12 +184,12 @@ ngx_http_enroll_redeem_ask(ngx_http_request_t *r, ngx_enroll_token_t *token)
     bearer.session = redeem->session.digest;
     bearer.client = r->connection->addr_text;
 
-    ctx->data = redeem;
+    redeem->ctx = ctx;
     cln->handler = ngx_http_enroll_redeem_cleanup;
-    cln->data = ctx;
+    cln->data = redeem;
 
     ctx->call = ngx_enroll_redeem(ledger, &bearer,
-                                  ngx_http_enroll_redeem_answer, ctx);
+                                  ngx_http_enroll_redeem_answer, redeem);
 
     return ctx->call ? NGX_AGAIN : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -197,14 +198,11 @@ ngx_http_enroll_redeem_ask(ngx_http_request_t *r, ngx_enroll_token_t *token)
 static void
 ngx_http_enroll_redeem_cleanup(void *data)
 {
-    ngx_http_enroll_ctx_t *ctx = data;
+    ngx_http_enroll_redeem_t *redeem = data;
 
-    ngx_http_enroll_redeem_t  *redeem;
-
-    redeem = ctx->data;
     OPENSSL_cleanse(&redeem->session, sizeof(ngx_enroll_session_t));
 
-    ngx_http_enroll_ctx_detach(ctx);
+    ngx_http_enroll_ctx_detach(redeem->ctx);
 }
 
 
@@ -212,20 +210,26 @@ static void
 ngx_http_enroll_redeem_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result)
 {
-    ngx_int_t               rc;
-    ngx_http_request_t     *r;
-    ngx_http_enroll_ctx_t  *ctx;
+    ngx_int_t                  rc;
+    const char                *detail;
+    ngx_http_request_t        *r;
+    ngx_http_enroll_redeem_t  *redeem;
 
-    ctx = call->data;
-    r = ctx->request;
+    redeem = call->data;
+    r = redeem->ctx->request;
 
-    ngx_http_enroll_ctx_answered(ctx, result);
+    ngx_http_enroll_ctx_answered(redeem->ctx, result);
 
     if (result->verdict == NGX_ENROLL_OK) {
-        rc = ngx_http_enroll_redeem_send(r, ctx->data, result);
+        rc = ngx_http_enroll_redeem_send(r, redeem, result);
 
     } else {
-        rc = ngx_http_enroll_refuse(r, result->verdict, "redeem", NULL);
+        detail = result->lost ? "Wait a moment and try again. If your link is "
+                                "then said to have been used, it was by this "
+                                "try: ask for a new one."
+                              : NULL;
+
+        rc = ngx_http_enroll_refuse(r, result->verdict, "redeem", detail);
     }
 
     ngx_http_enroll_finalize(r, rc);

@@ -3,7 +3,8 @@
 
 
 typedef struct {
-    ngx_http_enroll_ctx_t    *ctx;          /* NULL: the client has gone */
+    ngx_http_request_t       *request;
+    ngx_enroll_redis_op_t    *op;           /* NULL: it has ended */
     struct timeval            tv;
 } ngx_http_enroll_status_t;
 
@@ -25,7 +26,6 @@ ngx_http_enroll_status_handler(ngx_http_request_t *r)
     ngx_str_t                  ping, allow;
     ngx_http_cleanup_t        *cln;
     ngx_enroll_ledger_t       *ledger;
-    ngx_http_enroll_ctx_t     *ctx;
     ngx_enroll_redis_op_t     *op;
     ngx_http_enroll_status_t  *status;
 
@@ -44,11 +44,10 @@ ngx_http_enroll_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    ctx = ngx_http_enroll_ctx(r);
     ledger = ngx_http_enroll_ledger(r);
-    cln = ngx_http_cleanup_add(r, 0);
+    cln = ngx_http_cleanup_add(r, sizeof(ngx_http_enroll_status_t));
 
-    if (ctx == NULL || ledger == NULL || cln == NULL) {
+    if (ledger == NULL || cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -59,18 +58,12 @@ ngx_http_enroll_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    status = ngx_pcalloc(op->pool, sizeof(ngx_http_enroll_status_t));
-    if (status == NULL) {
-        ngx_destroy_pool(op->pool);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    status->ctx = ctx;
+    status = cln->data;
+    status->request = r;
+    status->op = op;
     ngx_gettimeofday(&status->tv);
 
-    ctx->data = status;
     cln->handler = ngx_http_enroll_status_cleanup;
-    cln->data = ctx;
 
     op->handler = ngx_http_enroll_status_answer;
     op->data = status;
@@ -83,17 +76,15 @@ ngx_http_enroll_status_handler(ngx_http_request_t *r)
 }
 
 
+/* the client has gone before Redis answered */
+
 static void
 ngx_http_enroll_status_cleanup(void *data)
 {
-    ngx_http_enroll_ctx_t *ctx = data;
+    ngx_http_enroll_status_t *status = data;
 
-    ngx_http_enroll_status_t  *status;
-
-    status = ctx->data;
-
-    if (status) {
-        status->ctx = NULL;
+    if (status->op) {
+        status->op->data = NULL;
     }
 }
 
@@ -109,12 +100,12 @@ ngx_http_enroll_status_answer(ngx_enroll_redis_op_t *op, ngx_int_t rc,
 
     status = op->data;
 
-    if (status->ctx == NULL) {
+    if (status == NULL) {
         return;
     }
 
-    r = status->ctx->request;
-    status->ctx->data = NULL;
+    r = status->request;
+    status->op = NULL;
     ngx_http_set_log_request(r->connection->log, r);
 
     ngx_gettimeofday(&tv);

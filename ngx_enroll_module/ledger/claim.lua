@@ -12,6 +12,10 @@ if record.op == OP then
     return reply('ok')
 end
 
+if record.withdrawn == OP then
+    return reply('claimed')
+end
+
 local reason = obstacle(record, ARGV[6], ARGV[7] == '1')
 if not reason and ARGV[8] == '1' and not record.begun_at then
     reason = 'order'

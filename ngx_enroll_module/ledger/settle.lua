@@ -11,6 +11,9 @@
 -- ARGV[8]  the IdP's status, or ''
 --
 -- Verdicts: ok, unknown (no record), stale (not this claim, or settled)
+--
+-- A release may overtake its claim, whose answer was lost on the way: the
+-- claim is withdrawn then, and does nothing when it comes.
 
 local SUBJECT = KEYS[5]
 local claim, outcome, status = ARGV[6], ARGV[7], ARGV[8]
@@ -23,6 +26,9 @@ if not record.state then
     return reply('unknown')
 end
 if record.state ~= 'claimed' or record.claim ~= claim or record.outcome then
+    if outcome == 'released' and record.claim ~= claim then
+        redis.call('HSET', RECORD, 'withdrawn', claim)
+    end
     return reply('stale')
 end
 
