@@ -219,6 +219,7 @@ is_deeply [ map { "$_->{kty} " . ($_->{kid} || '') } @{$set->{keys}} ],
 
 wait_for { ($stack->redeem($bob->{token})->json->{reason} // '') eq 'forged' }
     'the last reload';
+wait_for { $stack->nginx->worker_pids(1) == 1 } 'old workers to leave';
 pass 'a token of the old key is forged now';
 
 my $new = $stack->issue(subject => 'bob', event => 'join-1045')->json;
