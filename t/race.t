@@ -248,8 +248,11 @@ for my $round (1 .. 6) {
         : [Authorization => "Bearer $token"], ''] } 0 .. 59);
 
     is $idp->count, 1, 'session and token together finish once (I2)';
-    is_deeply tally(@answers[grep { $_ % 4 >= 2 } 0 .. 59]),
-        { '410 redeemed' => 30 }, 'the token was spent on the session (I1)';
+    # the last of them may come when the session has enrolled
+    is_deeply [grep { $_->status != 410
+        || $_->json->{reason} !~ /\A(?:redeemed|enrolled)\z/ }
+        @answers[grep { $_ % 4 >= 2 } 0 .. 59]], [],
+        'the token was spent on the session (I1)';
 }
 
 

@@ -10,6 +10,8 @@ static ngx_uint_t ngx_enroll_uri_encoded(int c, const u_char *p,
     const u_char *last);
 static int ngx_enroll_uri_tail(int tail, int c);
 static int ngx_enroll_uri_lower(const u_char **p, const u_char *last);
+static ngx_uint_t ngx_enroll_uri_blank(int c, const u_char *p,
+    const u_char *last);
 static u_char *ngx_enroll_uri_segment(u_char *start, u_char *segment,
     u_char *end);
 
@@ -180,6 +182,14 @@ ngx_enroll_uri_loose(const ngx_str_t *uri, u_char *dst)
     for (p = uri->data; p < last; /* void */) {
         c = ngx_enroll_uri_lower(&p, last);
 
+        if (c == '?' || c == '#') {
+            break;
+        }
+
+        if (ngx_enroll_uri_blank(c, p, last)) {
+            continue;
+        }
+
         if (c == '/') {
             end = ngx_enroll_uri_segment(dst, segment, end);
             *end++ = '/';
@@ -196,10 +206,7 @@ ngx_enroll_uri_loose(const ngx_str_t *uri, u_char *dst)
 
     end = ngx_enroll_uri_segment(dst, segment, end);
 
-    while (end - dst > 1
-           && (end[-1] == '/' || end[-1] == '.' || end[-1] == ' '
-               || end[-1] == '\0'))
-    {
+    while (end - dst > 1 && (end[-1] == '/' || end[-1] == '.')) {
         end--;
     }
 
@@ -224,6 +231,24 @@ ngx_enroll_uri_lower(const u_char **p, const u_char *last)
     }
 
     return c == '\\' ? '/' : (c >= 'A' && c <= 'Z') ? c | 0x20 : c;
+}
+
+
+/* spaces and controls, of Latin-1 and of UTF-8 (C2 80 to C2 A0) */
+
+static ngx_uint_t
+ngx_enroll_uri_blank(int c, const u_char *p, const u_char *last)
+{
+    if (c == 0xc2) {
+        if (p < last && *p == '%') {
+            c = ngx_enroll_uri_hex(p + 1, last);
+
+        } else if (p < last) {
+            c = *p;
+        }
+    }
+
+    return c <= 0x20 || (c >= 0x7f && c <= 0xa0);
 }
 
 

@@ -22,9 +22,10 @@ ngx_uint_t ngx_enroll_uri_canonical(const ngx_str_t *uri);
 /*
  * What the most tolerant of servers may take a decoded path for: in lower
  * case, a backslash for a slash, without the parameters of a segment (";…"),
- * decoded once more, without empty and dot segments, without dots, spaces
- * and slashes at its end. Written to dst, of uri->len bytes; how many there
- * are is returned.
+ * decoded once more, without what any language calls a space or a control,
+ * without empty and dot segments, without dots and slashes at its end, and
+ * ended by a decoded "?" or "#". Written to dst, of uri->len bytes; how many
+ * there are is returned.
  */
 size_t ngx_enroll_uri_loose(const ngx_str_t *uri, u_char *dst);
 

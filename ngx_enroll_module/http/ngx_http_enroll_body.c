@@ -48,7 +48,7 @@ ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
 static void
 ngx_http_enroll_body_done(ngx_http_request_t *r)
 {
-    size_t                  len;
+    size_t                  len, size;
     u_char                 *p;
     ngx_str_t               text;
     ngx_chain_t            *cl;
@@ -84,7 +84,11 @@ ngx_http_enroll_body_done(ngx_http_request_t *r)
     text.len = len;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+        size = cl->buf->last - cl->buf->pos;
+
+        if (size) {
+            p = ngx_cpymem(p, cl->buf->pos, size);
+        }
     }
 
     ctx->body_handler(r, &text);

@@ -93,7 +93,7 @@ ngx_http_enroll_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* regular expressions and named locations have no path to compare with */
+/* named locations have no path to compare with */
 
 static char *
 ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
@@ -106,11 +106,7 @@ ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
 
     if (!(endpoint & NGX_HTTP_ENROLL_CLOSED)
         || clcf->named
-        || clcf->noname
-#if (NGX_PCRE)
-        || clcf->regex
-#endif
-       )
+        || clcf->noname)
     {
         return NGX_CONF_OK;
     }
@@ -121,6 +117,10 @@ ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
     }
 
     place->exact = clcf->exact_match;
+#if (NGX_PCRE)
+    place->regex = clcf->regex ? clcf->regex->regex : NULL;
+#endif
+
     place->name = clcf->name;
     place->loose.data = ngx_pnalloc(cf->pool, clcf->name.len + 1);
     if (place->loose.data == NULL) {

@@ -15,6 +15,8 @@ static ngx_uint_t ngx_http_enroll_guard_upgrade(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_uint_t ngx_http_enroll_guard_disguised(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_enroll_guard_resembles(ngx_str_t *uri,
+    ngx_str_t *loose, ngx_http_enroll_place_t *place);
 static ngx_uint_t ngx_http_enroll_guard_begins(ngx_str_t *uri,
     ngx_str_t *prefix);
 static ngx_int_t ngx_http_enroll_guard_plain(ngx_http_request_t *r,
@@ -197,18 +199,36 @@ ngx_http_enroll_guard_disguised(ngx_http_request_t *r)
     place = escf->closed.elts;
 
     for (i = 0; i < escf->closed.nelts; i++) {
-
-        if (place[i].exact
-            ? loose.len == place[i].loose.len
-              && ngx_http_enroll_guard_begins(&loose, &place[i].loose)
-            : ngx_http_enroll_guard_begins(&loose, &place[i].loose)
-              && !ngx_http_enroll_guard_begins(&r->uri, &place[i].name))
-        {
+        if (ngx_http_enroll_guard_resembles(&r->uri, &loose, &place[i])) {
             return 1;
         }
     }
 
     return 0;
+}
+
+
+/* where it matched as it is, another location was meant to come before */
+
+static ngx_uint_t
+ngx_http_enroll_guard_resembles(ngx_str_t *uri, ngx_str_t *loose,
+    ngx_http_enroll_place_t *place)
+{
+#if (NGX_PCRE)
+
+    if (place->regex) {
+        return ngx_regex_exec(place->regex, loose, NULL, 0) >= 0
+               && ngx_regex_exec(place->regex, uri, NULL, 0) < 0;
+    }
+
+#endif
+
+    if (!ngx_http_enroll_guard_begins(loose, &place->loose)) {
+        return 0;
+    }
+
+    return place->exact ? loose->len == place->loose.len
+                        : !ngx_http_enroll_guard_begins(uri, &place->name);
 }
 
 

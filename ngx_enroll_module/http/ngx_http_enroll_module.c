@@ -261,6 +261,8 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
      *
      *     emcf->keys = NULL;
      *     emcf->zone = NULL;
+     *     emcf->landing = { 0, NULL };
+     *     emcf->refusal = { 0, NULL };
      */
 
     emcf->partitions = 1;

@@ -76,6 +76,9 @@ typedef struct {
     ngx_str_t                   name;
     ngx_str_t                   loose;
     ngx_uint_t                  exact;
+#if (NGX_PCRE)
+    ngx_regex_t                *regex;         /* NULL: it is a prefix */
+#endif
 } ngx_http_enroll_place_t;
 
 

@@ -160,10 +160,15 @@ sub _env {
 
     my $log = "log_path=$self->{logs}/san";
 
+    # what PCRE keeps of a regex location nginx leaves to the process' end
+    my $known = "$self->{dir}/leaks";
+    spew($known, "leak:ngx_regex_malloc\n");
+
     return { LC_ALL => 'C',
         # every module's tables have the same names
         ASAN_OPTIONS => "$log:detect_leaks=$leaks:detect_odr_violation=0"
             . ':detect_stack_use_after_return=1:strict_string_checks=1',
+        LSAN_OPTIONS => "suppressions=$known:print_suppressions=0",
         UBSAN_OPTIONS => "$log:print_stacktrace=1" };
 }
 
