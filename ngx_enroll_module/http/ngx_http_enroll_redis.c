@@ -1,5 +1,6 @@
 
 #include "ngx_http_enroll_redis.h"
+#include "ngx_http_enroll_secret.h"
 
 
 #define NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX  1024
@@ -14,8 +15,6 @@ struct ngx_http_enroll_redis_shared_s {
 };
 
 
-static char *ngx_http_enroll_redis_read_password(ngx_conf_t *cf,
-    ngx_str_t *directive, ngx_str_t *name, ngx_fd_t fd, ngx_str_t *password);
 static ngx_uint_t ngx_http_enroll_redis_given(
     const ngx_http_enroll_redis_conf_t *conf);
 static void ngx_http_enroll_redis_merge(ngx_http_enroll_redis_conf_t *prev,
@@ -510,9 +509,8 @@ char *
 ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    char       *rv;
-    ngx_fd_t    fd;
-    ngx_str_t  *value, *password;
+    u_char     *end;
+    ngx_str_t  *value, *password, text;
 
     password = (ngx_str_t *) ((u_char *) conf + cmd->offset);
 
@@ -522,88 +520,39 @@ ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+    if (ngx_http_enroll_secret_read(cf, &value[1],
+                                    "the password in its first line",
+                                    NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX, &text)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
-    fd = ngx_open_file(value[1].data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
+    end = ngx_strlchr(text.data, text.data + text.len, LF);
 
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"%V\": " ngx_open_file_n " \"%V\" failed, name "
-                           "a file that holds the password in its first line",
-                           &value[0], &value[1]);
-        return NGX_CONF_ERROR;
+    if (end == NULL) {
+        end = text.data + text.len;
     }
 
-    rv = ngx_http_enroll_redis_read_password(cf, &value[0], &value[1], fd,
-                                             password);
-
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", &value[1]);
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_enroll_redis_read_password(ngx_conf_t *cf, ngx_str_t *directive,
-    ngx_str_t *name, ngx_fd_t fd, ngx_str_t *password)
-{
-    u_char            *end;
-    u_char             line[NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX + 2];
-    ssize_t            n;
-    ngx_file_info_t    fi;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\": \"%V\" must be a regular file",
-                           directive, name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (fi.st_mode & 0007) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\": others may access \"%V\", it must be "
-                           "its owner's and group's alone: chmod o-rwx",
-                           directive, name);
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_read_fd(fd, line, sizeof(line));
-
-    end = (n > 0) ? ngx_strlchr(line, line + n, LF) : NULL;
-
-    if (n > 0 && end == NULL) {
-        end = line + n;
-    }
-
-    if (n > 0 && end > line && *(end - 1) == CR) {
+    if (end > text.data && *(end - 1) == CR) {
         end--;
     }
 
-    if (n <= 0 || end == line
-        || end - line > NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\": the first line of \"%V\" must be the "
-                           "password, of 1 to %d bytes", directive, name,
-                           NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX);
-        ngx_explicit_memzero(line, sizeof(line));
-        return NGX_CONF_ERROR;
-    }
-
-    password->len = end - line;
-    password->data = ngx_pnalloc(cf->pool, password->len);
+    password->len = end - text.data;
+    password->data = ngx_pnalloc(cf->pool, password->len + 1);
 
     if (password->data) {
-        ngx_memcpy(password->data, line, password->len);
+        ngx_memcpy(password->data, text.data, password->len);
     }
 
-    ngx_explicit_memzero(line, sizeof(line));
+    ngx_http_enroll_secret_free(&text);
+
+    if (password->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": the first line of \"%V\" must be the "
+                           "password", &value[0], &value[1]);
+        return NGX_CONF_ERROR;
+    }
 
     return password->data ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
