@@ -1,7 +1,7 @@
 // What HR's system does when somebody joins: one signed call (Standard
 // Webhooks), and the answer holds the link.
 //
-//   node issue.mjs http://localhost:8080 SECRET-FILE SUBJECT
+//   node issue.mjs http://127.0.0.1:8080 SECRET-FILE SUBJECT
 
 import { createHmac, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -158,7 +158,7 @@ fi
 
 cat > "$dir/link" << END
 #!/bin/sh
-exec node "$top/demo/issue.mjs" http://localhost:$port $dir/hr.secret \\
+exec node "$top/demo/issue.mjs" http://127.0.0.1:$port $dir/hr.secret \\
     "\${1:?usage: $dir/link SUBJECT}"
 END
 chmod 700 "$dir/link"
