@@ -5,9 +5,6 @@
 #include <openssl/crypto.h>
 
 
-#define NGX_HTTP_ENROLL_ISSUE_BODY_MAX  16384
-
-
 static void ngx_http_enroll_issue_body(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
@@ -26,8 +23,8 @@ static ngx_int_t ngx_http_enroll_issue_made(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_enroll_issue_handler(ngx_http_request_t *r)
 {
-    return ngx_http_enroll_issuer_read(r, NGX_HTTP_ENROLL_ISSUE_BODY_MAX,
-                                       "issue", ngx_http_enroll_issue_body);
+    return ngx_http_enroll_issuer_read(r, NGX_HTTP_ENROLL_BODY_MAX, "issue",
+                                       ngx_http_enroll_issue_body);
 }
 
 

@@ -441,14 +441,24 @@ ngx_http_enroll_merge_handler(ngx_conf_t *cf,
         clcf->handler = conf->handler;
     }
 
-    if (conf->handler && clcf->handler != conf->handler) {
+    if (conf->handler == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    /* what does not fit would go to a file, with the token in it */
+
+    if (clcf->client_body_buffer_size < NGX_HTTP_ENROLL_BODY_MAX) {
+        clcf->client_body_buffer_size = NGX_HTTP_ENROLL_BODY_MAX;
+    }
+
+    if (clcf->handler != conf->handler) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "another content handler (such as proxy_pass) stands in "
                    "the same location as this one: they need a location "
                    "each");
     }
 
-    if (conf->handler && conf->endpoint != NGX_CONF_UNSET_UINT) {
+    if (conf->endpoint != NGX_CONF_UNSET_UINT) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "\"enroll_endpoint\" stands in the same location as one "
                    "of the module's own handlers: they need a location each");

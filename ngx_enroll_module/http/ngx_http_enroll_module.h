@@ -21,6 +21,7 @@
 
 #define NGX_HTTP_ENROLL_COOKIE        "__Host-enroll"
 #define NGX_HTTP_ENROLL_STATUSES_MAX  16
+#define NGX_HTTP_ENROLL_BODY_MAX      16384   /* of our own handlers */
 
 /* endpoints: what a location of the IdP is to a session */
 #define NGX_HTTP_ENROLL_NONE          0x0000

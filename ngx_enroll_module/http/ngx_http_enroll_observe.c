@@ -72,6 +72,7 @@ ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
 {
     u_char                       id[NGX_ENROLL_DIGEST_LEN],
                                  session[NGX_ENROLL_DIGEST_LEN];
+    int64_t                      left;
     ngx_http_enroll_facts_t      facts;
     ngx_http_enroll_loc_conf_t  *elcf;
 
@@ -100,7 +101,13 @@ ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
     facts.class = result->class;
     facts.proof = result->proof;
 
-    ngx_http_enroll_zone_cache(emcf->zone, id, &facts, elcf->session_cache);
+    left = ngx_atoof(result->session_ends_at.data,
+                     result->session_ends_at.len)
+           - result->now;
+    left = ngx_min(left, (int64_t) elcf->session_cache);
+
+    ngx_http_enroll_zone_cache(emcf->zone, id, &facts,
+                               (ngx_msec_t) ngx_max(left, 0));
 }
 
 

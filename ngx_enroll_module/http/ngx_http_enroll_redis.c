@@ -550,7 +550,8 @@ ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
     if (password->len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\": the first line of \"%V\" must be the "
-                           "password", &value[0], &value[1]);
+                           "password, 1 to %d bytes", &value[0], &value[1],
+                           NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX);
         return NGX_CONF_ERROR;
     }
 

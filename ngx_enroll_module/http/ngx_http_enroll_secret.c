@@ -5,7 +5,7 @@
 
 
 static char *ngx_http_enroll_secret_load(ngx_conf_t *cf, ngx_fd_t fd,
-    ngx_str_t *name, size_t max, ngx_str_t *text);
+    ngx_str_t *name, const char *holds, size_t max, ngx_str_t *text);
 
 
 char *
@@ -32,7 +32,7 @@ ngx_http_enroll_secret_read(ngx_conf_t *cf, ngx_str_t *name,
         return NGX_CONF_ERROR;
     }
 
-    rv = ngx_http_enroll_secret_load(cf, fd, name, max, text);
+    rv = ngx_http_enroll_secret_load(cf, fd, name, holds, max, text);
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
@@ -45,7 +45,7 @@ ngx_http_enroll_secret_read(ngx_conf_t *cf, ngx_str_t *name,
 
 static char *
 ngx_http_enroll_secret_load(ngx_conf_t *cf, ngx_fd_t fd, ngx_str_t *name,
-    size_t max, ngx_str_t *text)
+    const char *holds, size_t max, ngx_str_t *text)
 {
     off_t            size;
     ngx_str_t       *directive;
@@ -72,8 +72,9 @@ ngx_http_enroll_secret_load(ngx_conf_t *cf, ngx_fd_t fd, ngx_str_t *name,
 
     if (size < 1 || size > (off_t) max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\": \"%V\" has %O bytes, it must have 1 to "
-                           "%uz", directive, name, size, max);
+                           "\"%V\": \"%V\" has %O bytes, it must hold %s, "
+                           "1 to %uz bytes", directive, name, size, holds,
+                           max);
         return NGX_CONF_ERROR;
     }
 

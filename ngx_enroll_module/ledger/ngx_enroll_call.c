@@ -7,6 +7,7 @@
 
 
 #define NGX_ENROLL_CALL_RETRY  500           /* ms between a settle's tries */
+#define NGX_ENROLL_CALL_LATE   4096          /* that wait for the next one */
 #define NGX_ENROLL_CALL_EXIT   5000          /* ms that a leaving worker waits
                                                 for one */
 
@@ -391,7 +392,10 @@ ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
 
     left = (ngx_msec_int_t) (call->until - ngx_current_msec);
 
-    if (call->until == 0 || left <= 0) {
+    if (call->until == 0
+        || left <= 0
+        || call->ledger->late >= NGX_ENROLL_CALL_LATE)
+    {
         return NGX_DECLINED;
     }
 
@@ -404,6 +408,7 @@ ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
     call->timer.data = call;
     call->timer.log = ngx_cycle->log;
     ngx_add_timer(&call->timer, NGX_ENROLL_CALL_RETRY);
+    call->ledger->late++;
 
     return NGX_AGAIN;
 }
@@ -416,6 +421,7 @@ ngx_enroll_call_timer(ngx_event_t *ev)
     ngx_enroll_result_t   result;
 
     call = ev->data;
+    call->ledger->late--;
 
     if (ngx_enroll_call_send(call) == NGX_OK) {
         return;

@@ -3,7 +3,7 @@
 #include "ngx_enroll_record.h"
 
 
-#define NGX_ENROLL_SETTLE_BUDGET  30000      /* ms */
+#define NGX_ENROLL_SETTLE_BUDGET  (24 * 60 * 60 * 1000)      /* ms */
 #define NGX_ENROLL_AGAIN_MAX      16         /* steps of issue and revoke */
 
 

@@ -33,6 +33,9 @@ struct ngx_enroll_ledger_s {
      */
     ngx_enroll_call_handler_pt   observe;
     void                        *data;       /* observe's */
+
+    ngx_uint_t                   late;       /* calls that are to be sent
+                                                again */
 };
 
 
@@ -97,8 +100,8 @@ ngx_enroll_call_t *ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
 
 /*
  * Sends the outcome of a claim (NGX_ENROLL_HEX_LEN digits); nobody waits for
- * it. It is tried again for half a minute; until it lands the token is
- * claimed, that is, closed. status is the IdP's, or 0. subject may be empty
+ * it. It is tried again for a day, while the worker lives and not too many
+ * wait; until it lands the token is claimed, that is, closed. status is the IdP's, or 0. subject may be empty
  * where the outcome is not enrolled.
  */
 void ngx_enroll_settle(ngx_enroll_ledger_t *ledger,
