@@ -549,10 +549,17 @@ ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
     /* what the guard refuses the IdP does not hear */
     ngx_http_enroll_outcome_withheld(r, ctx);
 
-    detail = ctx->leaked ? "A token stands in the address, where servers and "
-                           "logs can see it: it belongs behind a \"#\". Ask "
-                           "whoever sent you the link for a new one."
-                         : NULL;
+    detail = NULL;
+
+    if (ctx->leaked) {
+        detail = "A token stands in the address, where servers and logs can "
+                 "see it: it belongs behind a \"#\". Ask whoever sent you the "
+                 "link for a new one.";
+
+    } else if (reason == NGX_ENROLL_SCOPE && ctx->ended) {
+        detail = "This browser's registration was still open, and is over "
+                 "now. Reload this page to go on.";
+    }
 
     if (reason == NGX_ENROLL_METHOD && !ctx->refused) {
 

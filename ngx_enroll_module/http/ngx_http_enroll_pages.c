@@ -47,8 +47,8 @@ ngx_http_enroll_pages_init(ngx_conf_t *cf)
 
 /*
  * Nothing but what is in the page itself: its style and its script by their
- * digests, no other source. The form may lead, by a redirect, to wherever
- * enroll_redeem's target is.
+ * digests, no other source. The form, and the redirect that answers it, stay
+ * on this server: so does enroll_redeem's target.
  */
 
 static ngx_int_t
@@ -147,9 +147,11 @@ ngx_http_enroll_page_refusal(ngx_http_request_t *r, ngx_uint_t status,
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
     last = ngx_http_enroll_refusal.data + ngx_http_enroll_refusal.len;
 
-    text.len = ngx_http_enroll_refusal.len + 3 * ngx_strlen(title)
-               + ngx_strlen(detail) + 2 * reason->len
-               + NGX_ENROLL_HEX_LEN + 16;
+    /* each mark stands in the page three times at most */
+
+    text.len = ngx_http_enroll_refusal.len
+               + 3 * (ngx_strlen(title) + ngx_strlen(detail) + reason->len
+                      + NGX_ENROLL_HEX_LEN + 16);
     text.data = ngx_pnalloc(r->pool, text.len);
     if (text.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -168,7 +170,11 @@ ngx_http_enroll_page_refusal(ngx_http_request_t *r, ngx_uint_t status,
         p += mark;
         value = ngx_http_enroll_page_value(r, p, last - p, reason, title,
                                            detail);
-        dst = ngx_cpymem(dst, value.data, value.len);
+
+        if (value.len) {
+            dst = ngx_cpymem(dst, value.data, value.len);
+        }
+
         p = (u_char *) ngx_strstr(p, "}}") + mark;
     }
 

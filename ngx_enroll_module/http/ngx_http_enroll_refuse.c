@@ -37,14 +37,14 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
 
     /* redeemed */
     { 410, "This link has already been used",
-      "It works once, and someone has opened it before. "
-      ngx_http_enroll_alarm },
+      "It works once, and it has been opened before. If that was you, go "
+      "back to the browser where you opened it. If it was not, somebody else "
+      "has used your link: call your security team now, do not wait." },
 
     /* claimed */
     { 409, "A registration is already under way",
-      "A passkey registration with this link is in progress, or ended "
-      "without an answer. Wait a moment and try again; if this stays, ask "
-      "for a new link. " ngx_http_enroll_alarm },
+      "A passkey is being registered with this link, or its outcome is not "
+      "known. Try again in a minute. " ngx_http_enroll_alarm },
 
     /* enrolled */
     { 410, "A passkey has already been registered",
@@ -77,7 +77,7 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
     /* missing */
     { 401, "A registration link is needed",
       "This page opens only from the link that you were sent, in the browser "
-      "that opened it. " ngx_http_enroll_again },
+      "that opened it, and for a few minutes. " ngx_http_enroll_again },
 
     /* forged */
     { 401, "This link is not valid",
@@ -90,8 +90,8 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
 
     /* scope */
     { 403, "Not part of the registration",
-      "A registration session reaches the registration pages only. Finish "
-      "the registration, then sign in with your passkey." },
+      "This browser is in the middle of a registration. Finish it on the "
+      "registration page, or wait until its time is over; then sign in." },
 
     /* method */
     { 405, "Method not allowed",
@@ -131,7 +131,7 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
 
     /* unavailable */
     { 503, "Registration is not available right now",
-      "Nothing was lost. Wait a moment and try again." }
+      "Nothing was lost. Wait a moment, then reload this page." }
 };
 
 
@@ -180,8 +180,9 @@ static ngx_int_t
 ngx_http_enroll_refuse_headers(ngx_http_request_t *r,
     ngx_enroll_reason_e reason)
 {
-    ngx_str_t               value;
-    ngx_http_enroll_ctx_t  *ctx;
+    ngx_str_t                    value;
+    ngx_http_enroll_ctx_t       *ctx;
+    ngx_http_enroll_loc_conf_t  *elcf;
 
     switch (reason) {
 
@@ -220,8 +221,12 @@ ngx_http_enroll_refuse_headers(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* a cookie that is of no use any more would only be in the way */
+    /*
+     * A cookie that is of no use any more would only be in the way. In a
+     * handler of ours the reason is another credential's.
+     */
 
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
     ctx = ngx_http_enroll_ctx(r);
 
     if (ctx == NULL) {
@@ -229,6 +234,7 @@ ngx_http_enroll_refuse_headers(ngx_http_request_t *r,
     }
 
     if (ctx->cookie
+        && elcf->handler == NULL
         && (reason != NGX_ENROLL_SCOPE
             || (ctx->bearer == NGX_HTTP_ENROLL_BEARER_SESSION
                 && ctx->expires <= ngx_time())

@@ -13,7 +13,8 @@ package Enroll::Stack;
 #         redis   => 'enroll_redis …;',    # instead of the private one's
 #         http    => '…', server => '…', finish => '…', begin => '…',
 #         page    => '…', locations => '…',
-#         main    => '…', vars => {…}, nginx => {…}, redis_server => {…},
+#         main    => '…', vars => {…}, nginx_args => {…},
+#         redis_server => {…},
 #     );
 #     my $made = $stack->issue(subject => 'ada');      # the response
 #     my $token = $stack->token(subject => 'ada');
