@@ -84,13 +84,21 @@ ngx_int_t
 ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r)
 {
     ngx_http_enroll_ctx_t        *ctx;
+    ngx_http_enroll_loc_conf_t   *elcf;
     ngx_http_enroll_main_conf_t  *emcf;
 
     ctx = ngx_http_enroll_ctx_find(r);
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
 
     if (emcf->keys && (ctx == NULL || !ctx->parsed)) {
         (void) ngx_http_enroll_bearer_mask(r);
+    }
+
+    /* a body that came in part only has met no handler of ours */
+
+    if (elcf->handler && r->request_body) {
+        r->request_body->bufs = NULL;
     }
 
     return NGX_OK;

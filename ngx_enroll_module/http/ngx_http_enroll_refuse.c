@@ -143,6 +143,12 @@ ngx_http_enroll_refuse(ngx_http_request_t *r, ngx_enroll_reason_e reason,
     ngx_http_enroll_ctx_t            *ctx;
     const ngx_http_enroll_refusal_t  *refusal;
 
+    if (reason >= sizeof(ngx_http_enroll_refusals)
+                  / sizeof(ngx_http_enroll_refusal_t))
+    {
+        reason = NGX_ENROLL_UNAVAILABLE;
+    }
+
     refusal = &ngx_http_enroll_refusals[reason];
     name = ngx_enroll_reason_name(reason);
     detail = detail ? detail : refusal->detail;

@@ -23,9 +23,13 @@ static ngx_int_t ngx_enroll_call_unanswered(ngx_enroll_call_t *call,
 static void ngx_enroll_call_timer(ngx_event_t *ev);
 static ngx_int_t ngx_enroll_call_read(ngx_enroll_call_t *call,
     ngx_enroll_resp_t *reply, ngx_enroll_result_t *result);
+static ngx_uint_t ngx_enroll_call_may_say(ngx_enroll_call_t *call,
+    ngx_enroll_reason_e verdict);
 static void ngx_enroll_call_record(ngx_enroll_resp_t *flat,
     ngx_enroll_result_t *result);
 static void ngx_enroll_call_verify(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+static ngx_uint_t ngx_enroll_call_same_session(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static void ngx_enroll_call_end(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
@@ -456,7 +460,9 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     result->verdict = ngx_enroll_reason_find(&part[0].str);
     result->now = ngx_atoof(part[1].str.data, part[1].str.len);
 
-    if (result->verdict == NGX_ENROLL_REASONS || result->now == NGX_ERROR) {
+    if (!ngx_enroll_call_may_say(call, result->verdict)
+        || result->now == NGX_ERROR)
+    {
         return NGX_ERROR;
     }
 
@@ -472,6 +478,29 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     result->events = part[3].elts;
 
     return NGX_OK;
+}
+
+
+/* the proxy's own reasons are not a script's to give */
+
+static ngx_uint_t
+ngx_enroll_call_may_say(ngx_enroll_call_t *call, ngx_enroll_reason_e verdict)
+{
+    switch (verdict) {
+
+    case NGX_ENROLL_AGAIN:
+        return call->script == NGX_ENROLL_SCRIPT_ISSUE
+               || call->script == NGX_ENROLL_SCRIPT_REVOKE;
+
+    case NGX_ENROLL_REPEAT:
+        return call->script == NGX_ENROLL_SCRIPT_ISSUE;
+
+    case NGX_ENROLL_STALE:
+        return call->script == NGX_ENROLL_SCRIPT_SETTLE;
+
+    default:
+        return verdict <= NGX_ENROLL_ORDER;
+    }
 }
 
 
@@ -522,7 +551,8 @@ ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     record.attempts_allowed = result->attempts_allowed;
 
     if (ngx_enroll_record_verify(call->ledger->keys, &record, &result->mac)
-        == NGX_OK)
+        == NGX_OK
+        && ngx_enroll_call_same_session(call, result))
     {
         return;
     }
@@ -533,6 +563,36 @@ ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
                   (size_t) NGX_ENROLL_HEX_LEN, call->id);
 
     result->verdict = NGX_ENROLL_TAMPERED;
+}
+
+
+/* what a bearer's session may do, the record's session may */
+
+static ngx_uint_t
+ngx_enroll_call_same_session(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result)
+{
+    ngx_str_t  *session;
+
+    switch (call->script) {
+
+    case NGX_ENROLL_SCRIPT_REDEEM:
+    case NGX_ENROLL_SCRIPT_BEGIN:
+    case NGX_ENROLL_SCRIPT_CLAIM:
+    case NGX_ENROLL_SCRIPT_SHOW:
+        break;
+
+    default:
+        return 1;
+    }
+
+    session = call->args.elts;
+
+    return session->len == 0
+           || (session->len == result->session.len
+               && CRYPTO_memcmp(session->data, result->session.data,
+                                session->len)
+                  == 0);
 }
 
 

@@ -102,6 +102,17 @@ local function redeem(record, session)
              'session_ends_at', ends }, {})
 end
 
+-- The terminal state that the record is in. Any other word there is not ours:
+-- it must not become a verdict.
+local function ended(record)
+    local state = record.state
+    if state == 'enrolled' or state == 'expired' or state == 'revoked'
+       or state == 'locked' then
+        return state
+    end
+    return 'void'
+end
+
 -- Why this session may not go on, or nil. A bearer without a browser
 -- (direct) redeems with its first step.
 local function obstacle(record, session, direct)
@@ -121,7 +132,7 @@ local function obstacle(record, session, direct)
         return nil
     end
     if state ~= 'redeemed' and state ~= 'claimed' then
-        return state
+        return ended(record)
     end
     if session ~= record.session then
         return 'redeemed'

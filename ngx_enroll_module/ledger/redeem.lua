@@ -14,11 +14,11 @@ local state = record.state
 if not state then
     return reply('unknown')
 end
-if state == 'claimed' then
-    state = 'redeemed'
+if state == 'redeemed' or state == 'claimed' then
+    return reply(refuse('redeem', record, 'redeemed'))
 end
 if state ~= 'issued' then
-    return reply(refuse('redeem', record, state))
+    return reply(refuse('redeem', record, ended(record)))
 end
 if now >= tonumber(record.expires_at) then
     return reply(expire(record))

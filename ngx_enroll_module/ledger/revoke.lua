@@ -26,7 +26,7 @@ if record.op == OP or record.revoked_at then
     return reply('ok')
 end
 if not live(record) and record.state ~= 'claimed' then
-    return reply(record.state)
+    return reply(ended(record))
 end
 
 revoke(RECORD, ID, record, ARGV[6], ARGV[7])

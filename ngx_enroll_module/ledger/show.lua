@@ -20,7 +20,7 @@ if state == 'issued' then
     return reply(ARGV[7] == '1' and 'order' or 'void')
 end
 if state ~= 'redeemed' and state ~= 'claimed' then
-    return reply(state)
+    return reply(ended(record))
 end
 if session ~= record.session then
     return reply('redeemed')
