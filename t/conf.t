@@ -114,7 +114,8 @@ subtest 'what is needed and not there' => sub {
             "location / {\nenroll_endpoint $endpoint; # here\n}"),
             qr/"enroll_endpoint"/, qr/needs "enroll on" in the server/;
         bad "$endpoint with enroll off", base() . server("enroll on;\n"
-            . "location / {\nenroll off;\nenroll_endpoint $endpoint; # here\n}"),
+            . "location / {\nenroll off;\n"
+            . "enroll_endpoint $endpoint; # here\n}"),
             qr/"enroll_endpoint"/, qr/needs "enroll on" in the server/;
     }
 

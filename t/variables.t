@@ -12,8 +12,8 @@ use Enroll::Test;
 my $stack = stack(
     class  => 'ttl 1h; window 10m; attempts 2;',
     http   => <<'CONF',
-    log_format vars escape=none '$request_method $uri|$enroll_id|$enroll_subject|'
-        '$enroll_class|$enroll_state|$enroll_proof|$enroll_reason';
+    log_format vars escape=none '$request_method $uri|$enroll_id|'
+        '$enroll_subject|$enroll_class|$enroll_state|$enroll_proof|$enroll_reason';
 CONF
     server => <<'CONF',
         access_log %%DIR%%/logs/vars.log vars;
@@ -64,35 +64,56 @@ sub told {
     return join '|', map { $got->header("Enroll-$_") // '' } @names;
 }
 
-# The last line of the access log, which comes after the response.
+# A line of the access log comes after the response: waits for that of a
+# request, behind those that were seen or forgotten.
 
-my $lines = 0;
+my $seen = 0;
+my $marks = 0;
 
 sub logged {
-    my @lines;
+    my ($request) = @_;
+
+    my $line;
     wait_for {
-        @lines = split /\n/, slurp($stack->nginx->{logs} . '/vars.log');
-        @lines > $lines;
-    } 'a line of the log';
-    $lines = @lines;
-    return $lines[-1];
+        my @lines = split /\n/, slurp($stack->nginx->{logs} . '/vars.log');
+        for my $n ($seen .. $#lines) {
+            next if $lines[$n] !~ /\A\Q$request\E\|/;
+            ($line, $seen) = ($lines[$n], $n + 1);
+            last;
+        }
+        defined $line;
+    } "a line of $request";
+
+    return $line;
 }
 
-sub forget_lines { my $line = logged(); return }
+sub told_in_log {
+    my ($request, $want, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return is logged($request), "$request|$want", $name;
+}
+
+sub forget_lines {
+    my $mark = '/mark-' . ++$marks;
+    $http->get($mark);
+    logged("GET $mark");
+    $idp->clear;
+    return;
+}
 
 
 subtest 'step by step' => sub {
     my $made = $stack->issue(subject => 'ada')->json;
     my $id = $made->{id};
-    is logged(), "POST /enroll/issue|$id|||||", 'issue knows the id';
+    told_in_log 'POST /enroll/issue', "$id|||||", 'issue knows the id';
 
     my $session = $stack->session($made->{token});
-    is logged(), "POST /enroll|$id|||||", 'redeem knows the id';
+    told_in_log 'POST /enroll', "$id|||||", 'redeem knows the id';
 
     passed($stack->page($session), 'page');
     is told('/register'), "$id|ada|standard|redeemed|none|",
         'a page that is asked for';
-    is logged(), "GET /register|$id|ada|standard|redeemed|none|",
+    told_in_log 'GET /register', "$id|ada|standard|redeemed|none|",
         '… and its line';
     passed($stack->page($session), 'page');
     is told('/register'), "$id|ada|standard|redeemed|none|",
@@ -107,14 +128,14 @@ subtest 'step by step' => sub {
     $stack->finish($session);
     is told('/register/finish'), "$id|ada|standard|claimed|none|",
         'finish is claimed when it is forwarded';
-    is logged(), "POST /register/finish|$id|ada|standard|redeemed|none|",
+    told_in_log 'POST /register/finish', "$id|ada|standard|redeemed|none|",
         '… and redeemed again when it was refused';
 
     $stack->wait_record($id, outcome => 'refused');
     $stack->finish($session);
     is told('/register/finish'), "$id|ada|standard|claimed|none|",
         'finish again';
-    is logged(), "POST /register/finish|$id|ada|standard|enrolled|none|",
+    told_in_log 'POST /register/finish', "$id|ada|standard|enrolled|none|",
         '… and enrolled when it was not';
 };
 
@@ -125,7 +146,7 @@ subtest 'an outcome that nobody knows' => sub {
     $idp->answer('/register/finish' => { status => 500 }, {});
     forget_lines();
     $stack->finish($session);
-    is logged(), "POST /register/finish|$id|bea|standard|claimed|none|",
+    told_in_log 'POST /register/finish', "$id|bea|standard|claimed|none|",
         'stays claimed';
     $idp->clear;
 };
@@ -178,7 +199,8 @@ subtest 'who was refused (I3)' => sub {
         my ($method, $path) = split / /, $request;
         $http->request($method, $path, [@headers], '{}');
         (my $uri = $path) =~ s{//}{/};
-        is logged(), "$method $uri|$who|||||$reason", "$request: $reason";
+        told_in_log "$method $uri", "$who|||||$reason",
+            "$request: $reason";
     }
 
     # what the ledger said of him is not passed on
@@ -186,17 +208,17 @@ subtest 'who was refused (I3)' => sub {
     is $http->post('/paged/x', '{}', @headers)->status, 200, 'begin';
     $stack->revoke(id => $id);
     $idp->clear;
-    $lines = () = slurp($stack->nginx->{logs} . '/vars.log') =~ /\n/g;
+    forget_lines();
     is $http->post('/paged/x', '{}', @headers)->status, 410, 'revoked';
     is told('/oops'), "$id|||||revoked", 'nor to an error page';
-    is logged(), "GET /oops|$id|||||revoked", '… and its line';
+    told_in_log 'GET /oops', "$id|||||revoked", '… and its line';
 
     refused($stack->redeem($token->{token} . 'A'), 401, 'forged', 'redeem');
-    is logged(), 'POST /enroll||||||forged', 'redeem: nobody';
+    told_in_log 'POST /enroll', '|||||forged', 'redeem: nobody';
     $stack->redeem($token->{token});
     forget_lines();
     $stack->redeem($token->{token});
-    is logged(), "POST /enroll|$token->{id}|||||redeemed", 'redeem: who';
+    told_in_log 'POST /enroll', "$token->{id}|||||redeemed", 'redeem: who';
 };
 
 
