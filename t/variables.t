@@ -13,7 +13,8 @@ my $stack = stack(
     class  => 'ttl 1h; window 10m; attempts 2;',
     http   => <<'CONF',
     log_format vars escape=none '$request_method $uri|$enroll_id|'
-        '$enroll_subject|$enroll_class|$enroll_state|$enroll_proof|$enroll_reason';
+        '$enroll_subject|$enroll_class|$enroll_state|$enroll_proof|'
+        '$enroll_reason';
 CONF
     server => <<'CONF',
         access_log %%DIR%%/logs/vars.log vars;
