@@ -1091,6 +1091,101 @@ subtest 'subrequests do not reach endpoints (I3)' => sub {
 };
 
 
+subtest 'no tunnel leads past the guard (I3)' => sub {
+    my $tunnel = stack(server => <<'CONF', locations => <<'CONF');
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $http_connection;
+        proxy_set_header Enroll-Subject $enroll_subject;
+CONF
+        location = /optional {
+            enroll_endpoint page optional;
+            proxy_pass http://127.0.0.1:%%IDP%%;
+        }
+CONF
+    my ($session) = $tunnel->enter(subject => 'ada');
+    my $token = $tunnel->token(subject => 'bea');
+    my @upgrade = (Upgrade => 'websocket', Connection => 'Upgrade');
+
+    for my $row (['GET', '/register', Cookie => $session],
+        ['GET', '/register/assets/x', Cookie => $session],
+        ['GET', '/register/assets/x'], ['GET', '/optional'],
+        ['POST', '/register/begin', Cookie => $session],
+        ['POST', '/register/begin', Authorization => "Bearer $token"],
+        ['POST', '/register/finish', Cookie => $session])
+    {
+        my ($method, $path, @ours) = @$row;
+        my $name = "$method $path" . (@ours ? " by $ours[0]" : '');
+        passed($tunnel->http->request($method, $path, [@ours, @upgrade],
+            $method eq 'POST' ? '{}' : undef), $name);
+        my ($got) = $tunnel->idp->requests;
+        is $got->header('Upgrade'), undef, '… without an upgrade';
+        $tunnel->idp->clear;
+    }
+
+    passed($tunnel->http->request('GET', '/other', [@upgrade]),
+        'elsewhere, by nobody');
+    my ($got) = $tunnel->idp->requests;
+    is $got->header('Upgrade'), 'websocket', '… it is no business of ours';
+};
+
+
+subtest 'bodies reach the IdP whole' => sub {
+    my $bodies = stack(server => 'client_max_body_size 4m;',
+        finish => 'proxy_request_buffering off; proxy_http_version 1.1;');
+    my $large = join ',', 1 .. 30_000;
+
+    for my $row (
+        ['short', '{"a":1}'], ['empty', ''], ['large', $large],
+        ['chunked', '{"a":1}', 'chunked'], ['large and chunked', $large,
+            'chunked'],
+    ) {
+        my ($name, $body, $chunked) = @$row;
+        my ($session, $id) = $bodies->enter(subject => $name);
+        my @headers = (Cookie => $session);
+        my $text = $body;
+
+        if ($chunked) {
+            push @headers, 'Transfer-Encoding' => 'chunked';
+            $text = join '', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
+                unpack('(a50000)*', $body), '';
+        }
+
+        for my $step (qw(begin finish)) {
+            passed($bodies->http->request('POST', "/register/$step",
+                [@headers], $text), "$step: $name");
+            my ($got) = $bodies->idp->requests("/register/$step");
+            my $sent = $got->body;
+            if (($got->header('Transfer-Encoding') // '') eq 'chunked') {
+                my $whole = '';
+                while ($sent =~ s/\A([0-9a-f]+)\r\n//i) {
+                    $whole .= substr $sent, 0, hex $1, '';
+                    $sent =~ s/\A\r\n//;
+                }
+                $sent = $whole;
+            }
+            ok $sent eq $body, '… as it was sent';
+            $bodies->idp->clear;
+        }
+        $bodies->wait_record($id, state => 'enrolled');
+    }
+
+    # a body that does not come whole claims nothing
+    my ($session, $id) = $bodies->enter(subject => 'half');
+    $bodies->begin($session);
+    $bodies->idp->clear;
+    my $socket = $bodies->http->connect;
+    print {$socket} $bodies->http->bytes('POST', '/register/finish',
+        [Cookie => $session, 'Content-Length' => 100], 'half');
+    close $socket;
+    $bodies->nginx->wait_log(qr/prematurely closed connection/);
+    is $bodies->record($id)->{claims} // 0, 0, 'half a body claims nothing';
+    is $bodies->idp->count, 0, 'and the IdP has heard nothing (I2)';
+    passed($bodies->finish($session), 'a whole one does');
+    $bodies->wait_record($id, state => 'enrolled');
+};
+
+
 # --- HTTP/2
 
 
