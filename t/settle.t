@@ -813,16 +813,17 @@ elsewhere('a fallback that is no endpoint gets nothing (I3)', 'astray', 200,
 elsewhere('an error page by its URI is a GET, and no finish (I11)', 'uri',
     200, '405 released - redeemed 0 0', 0);
 
-# where the guard is off the IdP's answer is still what it was
+# where the guard is off the IdP's answer is still what it was, and what has
+# been forwarded once goes nowhere else
 
 $other->answer(qr{/finish$} => { status => 200 });
 elsewhere('a guard that is off does not make a refusal a success', 'off',
-    400, '200 refused 400 redeemed 1 1', 1);
+    400, '409 refused 400 redeemed 1 1', 0);
 $other->answer(qr{/finish$} => { status => 400 });
 elsewhere('nor a 500 a refusal (I2)', 'off', 500,
-    '400 unknown 500 claimed 1 1', 1);
+    '409 unknown 500 claimed 1 1', 0);
 elsewhere('nor a success a refusal (I2)', 'off', 200,
-    '400 enrolled 200 enrolled 1 1', 1,
+    '409 enrolled 200 enrolled 1 1', 0,
     headers => ['X-Accel-Redirect' => '@off']);
 $other->answer(qr{/finish$} => { status => 200 });
 

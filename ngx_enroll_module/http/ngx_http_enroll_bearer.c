@@ -398,7 +398,8 @@ ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
 
 
 /*
- * What a client says in the proxy's name; and an upgrade to anything but a
+ * What a client says in the proxy's name: that he is somebody, or wants
+ * another path than that of his request; and an upgrade to anything but a
  * websocket, which would be a tunnel to the IdP past the guard.
  */
 
@@ -408,6 +409,12 @@ ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
     size_t  i;
 
     static u_char  prefix[] = "enroll-";
+
+    if (ngx_http_enroll_bearer_is(h, "x-original-url", 14)
+        || ngx_http_enroll_bearer_is(h, "x-rewrite-url", 13))
+    {
+        return 1;
+    }
 
     if (ngx_http_enroll_bearer_is(h, "upgrade", 7)) {
         return h->value.len != 9

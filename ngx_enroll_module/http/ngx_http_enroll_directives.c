@@ -7,6 +7,10 @@
 
 static char *ngx_http_enroll_place(ngx_conf_t *cf,
     ngx_http_enroll_srv_conf_t *escf, ngx_uint_t endpoint);
+#if (NGX_PCRE)
+static char *ngx_http_enroll_place_regex(ngx_conf_t *cf,
+    ngx_http_enroll_place_t *place, ngx_http_core_loc_conf_t *clcf);
+#endif
 static char *ngx_http_enroll_success_param(ngx_conf_t *cf,
     ngx_http_enroll_success_t *success, ngx_str_t *value);
 static char *ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
@@ -116,12 +120,18 @@ ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
         return NGX_CONF_ERROR;
     }
 
-    place->exact = clcf->exact_match;
+    ngx_memzero(place, sizeof(ngx_http_enroll_place_t));
+
 #if (NGX_PCRE)
-    place->regex = clcf->regex ? clcf->regex->regex : NULL;
+    if (clcf->regex) {
+        return ngx_http_enroll_place_regex(cf, place, clcf);
+    }
 #endif
 
     place->name = clcf->name;
+    place->exact = clcf->exact_match;
+    place->folder = (clcf->name.len
+                     && clcf->name.data[clcf->name.len - 1] == '/');
     place->loose.data = ngx_pnalloc(cf->pool, clcf->name.len + 1);
     if (place->loose.data == NULL) {
         return NGX_CONF_ERROR;
@@ -131,6 +141,37 @@ ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
 
     return NGX_CONF_OK;
 }
+
+
+#if (NGX_PCRE)
+
+static char *
+ngx_http_enroll_place_regex(ngx_conf_t *cf, ngx_http_enroll_place_t *place,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    u_char               errstr[NGX_MAX_CONF_ERRSTR];
+    ngx_regex_compile_t  rc;
+
+    ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
+
+    rc.pattern = clcf->name;
+    rc.options = NGX_REGEX_CASELESS;
+    rc.pool = cf->pool;
+    rc.err.len = NGX_MAX_CONF_ERRSTR;
+    rc.err.data = errstr;
+
+    if (ngx_regex_compile(&rc) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%V", &rc.err);
+        return NGX_CONF_ERROR;
+    }
+
+    place->regex = clcf->regex->regex;
+    place->caseless = rc.regex;
+
+    return NGX_CONF_OK;
+}
+
+#endif
 
 
 char *

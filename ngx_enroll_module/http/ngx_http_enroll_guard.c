@@ -11,12 +11,18 @@
 #include "ngx_enroll_uri.h"
 
 
-static ngx_uint_t ngx_http_enroll_guard_upgrade(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_enroll_guard_forwarded(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
+static ngx_uint_t ngx_http_enroll_guard_override(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_uint_t ngx_http_enroll_guard_disguised(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_enroll_guard_resembles(ngx_str_t *uri,
     ngx_str_t *loose, ngx_http_enroll_place_t *place);
+#if (NGX_PCRE)
+static ngx_uint_t ngx_http_enroll_guard_matches(ngx_regex_t *regex,
+    ngx_str_t *loose);
+#endif
 static ngx_uint_t ngx_http_enroll_guard_begins(ngx_str_t *uri,
     ngx_str_t *prefix);
 static ngx_int_t ngx_http_enroll_guard_plain(ngx_http_request_t *r,
@@ -53,6 +59,11 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
 
     if (ctx && ctx->claimed && r == r->main) {
         ngx_http_enroll_outcome_redirect(r, ctx);
+
+        if (ngx_http_enroll_guard_forwarded(r, ctx)) {
+            return ngx_http_enroll_guard_refuse(r, ctx, elcf,
+                                                NGX_ENROLL_CLAIMED);
+        }
     }
 
     if (r != r->main) {
@@ -96,11 +107,8 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
                                             NGX_ENROLL_DUPLICATE);
     }
 
-    /* a tunnel would lead past the guard */
-
     if ((ctx->bearer || elcf->endpoint)
-        && r->headers_in.upgrade
-        && ngx_http_enroll_headers_remove(r, ngx_http_enroll_guard_upgrade)
+        && ngx_http_enroll_headers_remove(r, ngx_http_enroll_guard_override)
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -115,10 +123,13 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
     }
 
     if (elcf->endpoint & NGX_HTTP_ENROLL_CLOSED) {
+        ctx->entered = 1;
         return ngx_http_enroll_guard_endpoint(r, ctx, elcf);
     }
 
-    if (!r->internal && ngx_http_enroll_guard_disguised(r)) {
+    /* who has come through an endpoint still has its path, perhaps */
+
+    if (!ctx->entered && ngx_http_enroll_guard_disguised(r)) {
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
     }
 
@@ -126,11 +137,51 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * The IdP has heard the finish, and an error page or the IdP itself sends the
+ * request on: as a GET it may look at a page, but it is no finish, and bears
+ * no subject, any more (I2).
+ */
+
 static ngx_uint_t
-ngx_http_enroll_guard_upgrade(ngx_table_elt_t *h)
+ngx_http_enroll_guard_forwarded(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
 {
-    return h->key.len == 7
-           && ngx_strncasecmp(h->key.data, (u_char *) "upgrade", 7) == 0;
+    if (ctx->outcome == NGX_ENROLL_OUTCOME_UNDECIDED
+        || ctx->outcome == NGX_ENROLL_OUTCOME_RELEASED)
+    {
+        return 0;
+    }
+
+    ctx->left = 1;
+
+    return !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD));
+}
+
+
+/* what would make the IdP read another request than the guard did */
+
+static ngx_uint_t
+ngx_http_enroll_guard_override(ngx_table_elt_t *h)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("upgrade"),             /* a tunnel past the guard */
+        ngx_string("x-http-method-override"),
+        ngx_string("x-http-method"),
+        ngx_string("x-method-override")
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (h->key.len == names[i].len
+            && ngx_strncasecmp(h->key.data, names[i].data, names[i].len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -190,6 +241,7 @@ ngx_http_enroll_guard_disguised(ngx_http_request_t *r)
         return 0;
     }
 
+    /* room for a slash at its end */
     loose.data = ngx_pnalloc(r->pool, r->uri.len + 1);
     if (loose.data == NULL) {
         return 1;
@@ -217,7 +269,7 @@ ngx_http_enroll_guard_resembles(ngx_str_t *uri, ngx_str_t *loose,
 #if (NGX_PCRE)
 
     if (place->regex) {
-        return ngx_regex_exec(place->regex, loose, NULL, 0) >= 0
+        return ngx_http_enroll_guard_matches(place->caseless, loose)
                && ngx_regex_exec(place->regex, uri, NULL, 0) < 0;
     }
 
@@ -227,9 +279,38 @@ ngx_http_enroll_guard_resembles(ngx_str_t *uri, ngx_str_t *loose,
         return 0;
     }
 
-    return place->exact ? loose->len == place->loose.len
-                        : !ngx_http_enroll_guard_begins(uri, &place->name);
+    if (loose->len == place->loose.len) {
+        return place->exact || !ngx_http_enroll_guard_begins(uri,
+                                                             &place->name);
+    }
+
+    /* "/register/" is no prefix of "/registered" */
+
+    return !place->exact
+           && (!place->folder || loose->data[place->loose.len] == '/')
+           && !ngx_http_enroll_guard_begins(uri, &place->name);
 }
+
+
+#if (NGX_PCRE)
+
+static ngx_uint_t
+ngx_http_enroll_guard_matches(ngx_regex_t *regex, ngx_str_t *loose)
+{
+    ngx_str_t  folder;
+
+    if (ngx_regex_exec(regex, loose, NULL, 0) >= 0) {
+        return 1;
+    }
+
+    folder.data = loose->data;
+    folder.len = loose->len + 1;
+    folder.data[loose->len] = '/';
+
+    return ngx_regex_exec(regex, &folder, NULL, 0) >= 0;
+}
+
+#endif
 
 
 static ngx_uint_t

@@ -77,8 +77,10 @@ typedef struct {
     ngx_str_t                   name;
     ngx_str_t                   loose;
     ngx_uint_t                  exact;
+    ngx_uint_t                  folder;        /* a prefix that ends in '/' */
 #if (NGX_PCRE)
     ngx_regex_t                *regex;         /* NULL: it is a prefix */
+    ngx_regex_t                *caseless;
 #endif
 } ngx_http_enroll_place_t;
 
@@ -180,6 +182,8 @@ typedef struct {
     unsigned                      cookie:1;    /* there was one of ours */
     unsigned                      ended:1;     /* it is known to be over */
     unsigned                      leaked:1;    /* a token is in the URI */
+    unsigned                      entered:1;   /* a closed endpoint */
+    unsigned                      left:1;      /* … after its finish */
     unsigned                      read:1;      /* its body is there */
     unsigned                      refused:1;   /* by us, and told so */
     unsigned                      told:1;      /* the ledger told the event */

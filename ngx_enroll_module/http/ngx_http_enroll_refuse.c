@@ -244,6 +244,7 @@ ngx_http_enroll_refuse_headers(ngx_http_request_t *r,
         && (reason != NGX_ENROLL_SCOPE
             || (ctx->bearer == NGX_HTTP_ENROLL_BEARER_SESSION
                 && ctx->expires <= ngx_time())
+            || ctx->bearer == NGX_HTTP_ENROLL_BEARER_FORGED
             || ctx->ended))
     {
         return ngx_http_enroll_cookie_set(r, NULL, 0);

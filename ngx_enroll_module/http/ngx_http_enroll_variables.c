@@ -87,7 +87,7 @@ ngx_http_enroll_variable_str(ngx_http_request_t *r,
 
     ctx = ngx_http_enroll_ctx_find(r);
 
-    if (ctx == NULL || ctx->refused) {
+    if (ctx == NULL || ctx->refused || ctx->left) {
         v->not_found = 1;
         return NGX_OK;
     }
