@@ -1,5 +1,7 @@
 
 #include "ngx_enroll_redact.h"
+#include "ngx_enroll_session.h"
+#include "ngx_enroll_token.h"
 
 
 #define NGX_ENROLL_REDACT_PREFIX_LEN  4     /* "enr_", "ens_" */
@@ -8,19 +10,20 @@
 
 
 static size_t ngx_enroll_redact_prefix(const u_char *p, const u_char *end);
+static ngx_uint_t ngx_enroll_redact_long_enough(size_t len,
+    ngx_enroll_redact_e how);
 static ngx_uint_t ngx_enroll_redact_begins(const u_char *text,
     const u_char *p);
 static ngx_uint_t ngx_enroll_redact_is_base64url(u_char c);
 
 
 ngx_uint_t
-ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
+ngx_enroll_redact(u_char *text, size_t len, ngx_enroll_redact_e how)
 {
     size_t       prefix;
     u_char      *p, *end, *run;
-    ngx_uint_t   n, min;
+    ngx_uint_t   n;
 
-    min = words ? NGX_ENROLL_REDACT_WORD_MIN : NGX_ENROLL_REDACT_MIN;
     n = 0;
     p = text;
     end = text + len;
@@ -30,7 +33,8 @@ ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
         prefix = ngx_enroll_redact_prefix(p, end);
 
         if (prefix == 0
-            || (words && !ngx_enroll_redact_begins(text, p)))
+            || (how != NGX_ENROLL_REDACT_LOG
+                && !ngx_enroll_redact_begins(text, p)))
         {
             p++;
             continue;
@@ -46,7 +50,7 @@ ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words)
 
         /* a run too short is searched on: "enr_ens_…" */
 
-        if ((ngx_uint_t) (run - p) >= min) {
+        if (ngx_enroll_redact_long_enough(run - p, how)) {
             ngx_memset(p, '*', run - p);
             p = run;
             n++;
@@ -81,6 +85,25 @@ ngx_enroll_redact_prefix(const u_char *p, const u_char *end)
     }
 
     return 0;
+}
+
+
+static ngx_uint_t
+ngx_enroll_redact_long_enough(size_t len, ngx_enroll_redact_e how)
+{
+    switch (how) {
+
+    case NGX_ENROLL_REDACT_LOG:
+        return len >= NGX_ENROLL_REDACT_MIN;
+
+    case NGX_ENROLL_REDACT_WORDS:
+        return len >= NGX_ENROLL_REDACT_WORD_MIN;
+
+    default:
+        return len == NGX_ENROLL_TOKEN_LEN - NGX_ENROLL_REDACT_PREFIX_LEN
+               || len == NGX_ENROLL_SESSION_LEN
+                         - NGX_ENROLL_REDACT_PREFIX_LEN;
+    }
 }
 
 

@@ -13,16 +13,23 @@
 #include <ngx_core.h>
 
 
+typedef enum {
+    NGX_ENROLL_REDACT_LOG = 0,     /* eight characters or more, anywhere */
+    NGX_ENROLL_REDACT_WORDS,       /* 32 or more, where a word begins */
+    NGX_ENROLL_REDACT_WHOLE        /* words of a token's or cookie's length */
+} ngx_enroll_redact_e;
+
+
 /*
  * Overwrites with '*', in place, all base64url characters that follow each
  * "enr_" or "ens_" (in any case, the underscore percent-encoded or not: a
- * mistyped token is most of a token) when
- * there are eight of them or more. With words, for text that others still
- * have to read: only where a word begins with it, and when there are 32 or
- * more; in the midst of somebody's base64url it is an accident. Returns how
- * many it masked.
+ * mistyped token is most of a token) when there are as many as how says. In
+ * text that others still have to read it is only words that are masked: in
+ * the midst of somebody's base64url it is an accident. Returns how many it
+ * masked.
  */
-ngx_uint_t ngx_enroll_redact(u_char *text, size_t len, ngx_uint_t words);
+ngx_uint_t ngx_enroll_redact(u_char *text, size_t len,
+    ngx_enroll_redact_e how);
 
 
 #endif /* _NGX_ENROLL_REDACT_H_INCLUDED_ */

@@ -6,7 +6,8 @@
 #include <openssl/crypto.h>
 
 
-static ngx_uint_t ngx_http_enroll_bearer_mask(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_enroll_bearer_mask(ngx_http_request_t *r,
+    ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
 static ngx_int_t ngx_http_enroll_bearer_read(ngx_http_request_t *r,
@@ -58,7 +59,7 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        ctx->leaked = (ngx_http_enroll_bearer_mask(r) > 0);
+        ctx->leaked = (ngx_http_enroll_bearer_mask(r, elcf) > 0);
     }
 
     if (elcf->enable && !ctx->cleaned) {
@@ -92,7 +93,7 @@ ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r)
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
 
     if (emcf->keys && (ctx == NULL || !ctx->parsed)) {
-        (void) ngx_http_enroll_bearer_mask(r);
+        (void) ngx_http_enroll_bearer_mask(r, elcf);
     }
 
     /* a body that came in part only has met no handler of ours */
@@ -105,27 +106,35 @@ ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r)
 }
 
 
-/* masks tokens in the request line and the headers; how many in the line */
+/*
+ * Masks tokens in the request line and the headers; how many in the line. On
+ * servers that are not guarded only what is one to the letter: they may have
+ * names of their own that look like it.
+ */
 
 static ngx_uint_t
-ngx_http_enroll_bearer_mask(ngx_http_request_t *r)
+ngx_http_enroll_bearer_mask(ngx_http_request_t *r,
+    ngx_http_enroll_loc_conf_t *elcf)
 {
-    ngx_uint_t        i, n;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_uint_t            i, n;
+    ngx_list_part_t      *part;
+    ngx_table_elt_t      *h;
+    ngx_enroll_redact_e   how;
+
+    how = elcf->enable ? NGX_ENROLL_REDACT_WORDS : NGX_ENROLL_REDACT_WHOLE;
 
     /* these may share their memory, or not */
 
-    n = ngx_enroll_redact(r->request_line.data, r->request_line.len, 1);
-    n += ngx_enroll_redact(r->unparsed_uri.data, r->unparsed_uri.len, 1);
-    n += ngx_enroll_redact(r->uri.data, r->uri.len, 1);
-    n += ngx_enroll_redact(r->args.data, r->args.len, 1);
+    n = ngx_enroll_redact(r->request_line.data, r->request_line.len, how);
+    n += ngx_enroll_redact(r->unparsed_uri.data, r->unparsed_uri.len, how);
+    n += ngx_enroll_redact(r->uri.data, r->uri.len, how);
+    n += ngx_enroll_redact(r->args.data, r->args.len, how);
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            (void) ngx_enroll_redact(h[i].value.data, h[i].value.len, 1);
+            (void) ngx_enroll_redact(h[i].value.data, h[i].value.len, how);
         }
     }
 

@@ -104,7 +104,7 @@ ngx_http_enroll_redact_writer(ngx_log_t *log, ngx_uint_t level, u_char *buf,
 
     redact = log->wdata;
 
-    (void) ngx_enroll_redact(buf, len, 0);
+    (void) ngx_enroll_redact(buf, len, NGX_ENROLL_REDACT_LOG);
 
     if (redact->writer) {
         copy = *log;

@@ -12,7 +12,8 @@ if record.op == OP then
     return reply('ok')
 end
 
-if record.withdrawn == OP then
+-- A copy that comes late: of a claim that has been settled, or given up.
+if record.claim == OP or record['withdrawn:' .. OP] then
     return reply('claimed')
 end
 

@@ -29,6 +29,8 @@ static void ngx_enroll_call_record(ngx_enroll_resp_t *flat,
     ngx_enroll_result_t *result);
 static void ngx_enroll_call_verify(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+static ngx_uint_t ngx_enroll_call_own_answer(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
 static ngx_uint_t ngx_enroll_call_same_session(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static void ngx_enroll_call_end(ngx_enroll_call_t *call,
@@ -59,6 +61,7 @@ static const ngx_enroll_field_t  ngx_enroll_fields[] = {
     { ngx_string("attempts_allowed"),
       offsetof(ngx_enroll_result_t, attempts_allowed) },
     { ngx_string("mac"), offsetof(ngx_enroll_result_t, mac) },
+    { ngx_string("op"), offsetof(ngx_enroll_result_t, op) },
     { ngx_null_string, 0 }
 };
 
@@ -325,13 +328,16 @@ ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
     call = op->data;
     ngx_memzero(&result, sizeof(ngx_enroll_result_t));
 
+    /* what a repeat is answered with tells nothing of the first */
+    call->lost |= (rc == NGX_ERROR || op->repeated);
+
     if (rc != NGX_OK || reply->type == NGX_ENROLL_RESP_ERROR) {
         if (ngx_enroll_call_unanswered(call, op, rc, reply) == NGX_AGAIN) {
             return;
         }
 
         result.verdict = NGX_ENROLL_UNAVAILABLE;
-        result.lost = (rc == NGX_ERROR);
+        result.lost = call->lost;
 
     } else if (ngx_enroll_call_read(call, reply, &result) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -539,6 +545,18 @@ ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
         return;
     }
 
+    if (!ngx_enroll_call_own_answer(call, result)) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "enroll: the ledger answered %V of token %*s with "
+                      "another call's answer",
+                      &ngx_enroll_script(call->script)->name,
+                      (size_t) NGX_ENROLL_HEX_LEN, call->id);
+
+        result->verdict = NGX_ENROLL_UNAVAILABLE;
+        result->lost = 1;
+        return;
+    }
+
     record.id.len = NGX_ENROLL_HEX_LEN;
     record.id.data = call->id;
     record.subject = result->subject;
@@ -563,6 +581,28 @@ ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
                   (size_t) NGX_ENROLL_HEX_LEN, call->id);
 
     result->verdict = NGX_ENROLL_TAMPERED;
+}
+
+
+/* a change that was granted is on the record, under the call's own id */
+
+static ngx_uint_t
+ngx_enroll_call_own_answer(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result)
+{
+    switch (call->script) {
+
+    case NGX_ENROLL_SCRIPT_ISSUE:
+    case NGX_ENROLL_SCRIPT_REDEEM:
+    case NGX_ENROLL_SCRIPT_BEGIN:
+    case NGX_ENROLL_SCRIPT_CLAIM:
+        return result->op.len == NGX_ENROLL_HEX_LEN
+               && ngx_memcmp(result->op.data, call->op, NGX_ENROLL_HEX_LEN)
+                  == 0;
+
+    default:
+        return 1;
+    }
 }
 
 

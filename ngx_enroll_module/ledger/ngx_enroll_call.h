@@ -52,6 +52,7 @@ typedef struct {
     ngx_str_t             window;
     ngx_str_t             attempts_allowed;
     ngx_str_t             mac;
+    ngx_str_t             op;
 
     /* what the script told the stream: flat field lists */
     ngx_uint_t            nevents;
@@ -94,6 +95,7 @@ struct ngx_enroll_call_s {
     u_char                       text[NGX_ENROLL_TOKEN_LEN];
 
     unsigned                     eval:1;   /* the server lacks the script */
+    unsigned                     lost:1;   /* a reply was, once */
 };
 
 

@@ -27,7 +27,7 @@ if not record.state then
 end
 if record.state ~= 'claimed' or record.claim ~= claim or record.outcome then
     if outcome == 'released' and record.claim ~= claim then
-        redis.call('HSET', RECORD, 'withdrawn', claim)
+        redis.call('HSET', RECORD, 'withdrawn:' .. claim, decimal(now))
     end
     return reply('stale')
 end

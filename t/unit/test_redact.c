@@ -59,7 +59,7 @@ test_table(void)
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         copy = fixture_copy(table[i].text, strlen(table[i].text));
 
-        n = ngx_enroll_redact(copy.data, copy.len, 0);
+        n = ngx_enroll_redact(copy.data, copy.len, NGX_ENROLL_REDACT_LOG);
 
         if (!tap_ok(n == table[i].n
                     && copy.len == strlen(table[i].masked)
@@ -91,7 +91,8 @@ test_everywhere(void)
             memset(text, ' ', sizeof(text));
             memcpy(text + at, TOKEN_A, sizeof(TOKEN_A) - 1);
 
-            wrong += ngx_enroll_redact(text, len, 0) != (len >= at + 12);
+            wrong += ngx_enroll_redact(text, len, NGX_ENROLL_REDACT_LOG)
+                     != (len >= at + 12);
 
             if (len >= at + 12) {
                 wrong += memchr(text + at + 4, '*', 1) == NULL;
@@ -137,7 +138,7 @@ test_words(void)
 
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         copy = fixture_copy(table[i].text, strlen(table[i].text));
-        n = ngx_enroll_redact(copy.data, copy.len, 1);
+        n = ngx_enroll_redact(copy.data, copy.len, NGX_ENROLL_REDACT_WORDS);
 
         tap_ok(n == table[i].n
                && (n > 0) == (memchr(copy.data, '*', copy.len) != NULL),
@@ -145,6 +146,25 @@ test_words(void)
 
         free(copy.data);
     }
+}
+
+
+static void
+test_whole(void)
+{
+    char       text[sizeof(TOKEN_A)];
+    ngx_uint_t  n;
+
+    strcpy(text, TOKEN_A);
+    n = ngx_enroll_redact((u_char *) text, strlen(text),
+                          NGX_ENROLL_REDACT_WHOLE);
+    tap_ok(n == 1 && strchr(text, '*') != NULL, "I5 whole: a token");
+
+    strcpy(text, TOKEN_A);
+    n = ngx_enroll_redact((u_char *) text, strlen(text) - 1,
+                          NGX_ENROLL_REDACT_WHOLE);
+    tap_ok(n == 0 && strcmp(text, TOKEN_A) == 0,
+           "whole: what is shorter is somebody else's");
 }
 
 
@@ -164,7 +184,8 @@ test_characters(void)
         ours = c && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"
                            "yz0123456789-_", (int) c) != NULL;
 
-        wrong += ngx_enroll_redact(text, sizeof(text), 0) != ours;
+        wrong += ngx_enroll_redact(text, sizeof(text),
+                                   NGX_ENROLL_REDACT_LOG) != ours;
         wrong += text[12] != '!';
     }
 
@@ -178,6 +199,7 @@ main(void)
     test_table();
     test_everywhere();
     test_words();
+    test_whole();
     test_characters();
 
     return tap_done();
