@@ -7,6 +7,7 @@
 
 
 #define NGX_ENROLL_CALL_RETRY  500           /* ms between a settle's tries */
+#define NGX_ENROLL_CALL_ERROR  200           /* characters of an error */
 #define NGX_ENROLL_CALL_LATE   4096          /* that wait for the next one */
 #define NGX_ENROLL_CALL_EXIT   5000          /* ms that a leaving worker waits
                                                 for one */
@@ -20,6 +21,7 @@ static void ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
     ngx_enroll_resp_t *reply);
 static ngx_int_t ngx_enroll_call_unanswered(ngx_enroll_call_t *call,
     ngx_enroll_redis_op_t *op, ngx_int_t rc, ngx_enroll_resp_t *reply);
+static size_t ngx_enroll_call_printable(ngx_str_t *text);
 static void ngx_enroll_call_timer(ngx_event_t *ev);
 static ngx_int_t ngx_enroll_call_read(ngx_enroll_call_t *call,
     ngx_enroll_resp_t *reply, ngx_enroll_result_t *result);
@@ -385,8 +387,10 @@ ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
 
     if (rc == NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "enroll: the ledger's %V script failed: \"%V\"",
-                      &ngx_enroll_script(call->script)->name, &reply->str);
+                      "enroll: the ledger's %V script failed: \"%*s\"",
+                      &ngx_enroll_script(call->script)->name,
+                      ngx_enroll_call_printable(&reply->str),
+                      reply->str.data);
 
     } else {
         /* an outage is told once, by redis/; what was lost, each time */
@@ -421,6 +425,25 @@ ngx_enroll_call_unanswered(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op,
     call->ledger->late++;
 
     return NGX_AGAIN;
+}
+
+
+/* how much of Redis' words goes to a log, without what would not be read */
+
+static size_t
+ngx_enroll_call_printable(ngx_str_t *text)
+{
+    size_t  i, len;
+
+    len = ngx_min(text->len, NGX_ENROLL_CALL_ERROR);
+
+    for (i = 0; i < len; i++) {
+        if (text->data[i] < ' ' || text->data[i] >= 0x7f) {
+            text->data[i] = '.';
+        }
+    }
+
+    return len;
 }
 
 
