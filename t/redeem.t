@@ -161,6 +161,41 @@ subtest 'once (I1)' => sub {
 };
 
 
+# A host that has not seen the token has to ask the ledger.
+
+subtest 'once, on another host (I1)' => sub {
+    my $two = stack(instances => 2);
+    my ($first, $second) = ($two->http(0), $two->http(1));
+    my $made = $two->issue(subject => 'ada')->json;
+    my $session = $two->session($made->{token});
+    my @token = (Authorization => "Bearer $made->{token}");
+
+    refused($second->get('/register', @token), 410, 'redeemed',
+        'the page, by the token');
+    refused($second->post('/register/begin', '{}', @token), 410, 'redeemed',
+        'begin, by the token');
+    refused($second->post('/register/finish', '{}', @token), 410,
+        'redeemed', 'finish, by the token');
+    refused($second->post('/enroll', "token=$made->{token}"), 410,
+        'redeemed', 'the link');
+    is $two->idp->count, 0, 'the IdP has heard nothing (I3)';
+
+    is $second->post('/register/begin', '{}', Cookie => $session)->status,
+        200, 'the session goes on there';
+
+    # the other way around: the token itself holds the session
+    $made = $two->issue(subject => 'bea')->json;
+    @token = (Authorization => "Bearer $made->{token}");
+    is $first->post('/register/begin', '{}', @token)->status, 200,
+        'a bearer without a browser';
+    refused($second->post('/enroll', "token=$made->{token}"), 410,
+        'redeemed', 'its link is spent');
+    is $second->post('/register/finish', '{}', @token)->status, 200,
+        'and it goes on there';
+    $two->wait_record($made->{id}, state => 'enrolled');
+};
+
+
 subtest 'the landing page' => sub {
     for my $accept ('text/html', '*/*', undef) {
         my $page = $http->get('/enroll',
@@ -239,6 +274,9 @@ subtest 'a token expires' => sub {
 
 
 subtest 'a session expires' => sub {
+    my @token = (Authorization => 'Bearer '
+        . $stack->token(subject => 'slow-3'));
+    passed($stack->begin_by(@token), 'begin by a token');
     my ($session, $id) = $stack->enter(subject => 'slow');
     my ($begun, $begun_id) = $stack->enter(subject => 'slow-2');
     passed($stack->page($session), 'the page');
@@ -254,6 +292,11 @@ subtest 'a session expires' => sub {
             wait_for { $stack->$step($who)->status != 403 } 'its end', 4;
             refused($stack->$step($who), 410, 'expired', $step);
         }
+    }
+
+    # whose bearer has no cookie that says when
+    for my $step (qw(begin_by finish_by)) {
+        refused($stack->$step(@token), 410, 'expired', "$step the token");
     }
 
     is $idp->count, $seen, 'the IdP has heard nothing more (I3)';

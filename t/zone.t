@@ -252,6 +252,11 @@ subtest 'a zone that is full' => sub {
     is $status->{zone}{name}, 'tiny', 'the name';
 
     my $monitor = $stack->redis->monitor;
+    for my $who (@spent[380 .. 399]) {
+        refused($stack->redeem($who->[0]), 410, 'redeemed', 'a late one');
+    }
+    is scripts($monitor), 0, 'the latest are the ones that stay';
+
     my $wrong = 0;
     for my $who (@spent) {
         my $response = $stack->redeem($who->[0]);
