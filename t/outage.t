@@ -6,16 +6,21 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Enroll::Audit qw(audit);
+use Enroll::Lossy;
 use Enroll::Test;
 use POSIX ();
 use Time::HiRes qw(time);
 
 use constant TIMEOUT => 0.6;
 
-my $stack = stack(
+# the stack's own Redis, before there is a stack
+my $redis = redis(name => 'redis', conf => ['appendonly yes']);
+my $lossy = Enroll::Lossy->new($redis);
+
+my $stack = stack(redis_server => $redis,
+    vars => { LOSSY => $lossy->socket },
     redis => 'enroll_redis unix:%%REDIS%%; enroll_redis_timeout 600ms;
         enroll_redis_retry 200ms; enroll_redis_failures 3;',
-    redis_server => { conf => ['appendonly yes'] },
     http => 'log_format timed "$status $request_time $uri";
         access_log %%DIR%%/logs/timed.log timed;',
     page => 'enroll_session_cache 0;',
@@ -34,10 +39,28 @@ my $stack = stack(
         enroll_redis_queue 4;
         proxy_pass http://127.0.0.1:%%IDP%%;
     }
+    location /lossy/ {
+        enroll_redis unix:%%LOSSY%%;
+        location = /lossy/enroll { enroll_redeem /register; }
+        location = /lossy/enroll/issue { enroll_issue hr; }
+        location = /lossy/enroll/revoke { enroll_revoke hr; }
+        location = /lossy/page {
+            enroll_endpoint page;
+            enroll_session_cache 0;
+            proxy_pass http://127.0.0.1:%%IDP%%;
+        }
+        location = /lossy/begin {
+            enroll_endpoint begin;
+            proxy_pass http://127.0.0.1:%%IDP%%;
+        }
+        location = /lossy/finish {
+            enroll_endpoint finish;
+            proxy_pass http://127.0.0.1:%%IDP%%;
+        }
+    }
     location = /off { enroll off; proxy_pass http://127.0.0.1:%%IDP%%; }
 CONF
 
-my $redis = $stack->redis;
 my $idp = $stack->idp;
 my $http = $stack->http;
 my $subject = 0;
@@ -374,6 +397,97 @@ for my $case (['out of memory' => 'maxmemory'],
     is said($stack->redeem($token)), '200', 'and the token is good';
     is $stack->issue(subject => 'x', event => "x-$option")->status, 201,
         'and the joiner event makes its token';
+    $stack->wait_record($id, state => 'enrolled');
+}
+
+
+# --- replies that are lost: what was done is not done twice, and is told
+
+sub events_of {
+    my ($id) = @_;
+    return join ' ', map { $_->{event} } $stack->events(id => $id);
+}
+
+# A whole enrollment, in which the nth reply of a step is lost, m times.
+
+sub lossy {
+    my ($step, $skip, $times) = @_;
+
+    my $name = 'lossy-' . ++$subject;
+    my $loses = sub {
+        $lossy->lose($times, $skip) if $_[0] eq $step;
+    };
+    my %said;
+
+    $loses->('issue');
+    my $made = $stack->call('/lossy/enroll/issue',
+        { subject => $name, class => 'standard' }, event => $name);
+    $said{issue} = $made->status;
+    my ($id, $token) = @{$made->json // {}}{qw(id token)};
+    return \%said if !defined $token;
+
+    $loses->('redeem');
+    my $redeemed = $http->post('/lossy/enroll', "token=$token",
+        'Content-Type' => 'application/x-www-form-urlencoded');
+    $said{redeem} = $redeemed->status;
+    my $cookie = $redeemed->cookie('__Host-enroll');
+    return (\%said, $id) if !defined $cookie;
+
+    for my $way ('page', 'begin', 'finish') {
+        $loses->($way);
+        my @request = ("/lossy/$way", Cookie => "__Host-enroll=$cookie");
+        splice @request, 1, 0, '{}' if $way ne 'page';
+        my $method = $way eq 'page' ? 'get' : 'post';
+        $said{$way} = $http->$method(@request)->status;
+    }
+
+    return (\%said, $id, "__Host-enroll=$cookie");
+}
+
+my %well = (issue => 201, map { $_ => 200 } qw(redeem page begin finish));
+lossy('', 0, 0);        # the server knows all scripts now
+
+for my $case (['issue', 0], ['issue', 1], ['redeem', 0], ['page', 0],
+    ['begin', 0], ['finish', 0], ['finish', 1])
+{
+    my ($step, $skip) = @$case;
+    my $lost = $lossy->lost;
+    $idp->clear;
+
+    my ($said, $id) = lossy($step, $skip, 1);
+    is_deeply $said, \%well,
+        "$step: reply " . ($skip + 1) . ' is lost, and asked for again';
+    $stack->wait_record($id, state => 'enrolled');
+    is $lossy->lost, $lost + 1, 'it was lost';
+    is events_of($id), 'issue redeem begin claim settle',
+        'and done once (I1, I2, I7)';
+    is $idp->count('/lossy/finish'), 1, 'the IdP heard of one finish (I2)';
+}
+
+# twice: nothing comes of it, and what may be given back is
+
+{
+    $idp->clear;
+    my ($said, $id, $session) = lossy('finish', 0, 2);
+    is $said->{finish}, 503, 'the claim is lost twice: unavailable (I6)';
+    wait_for { $stack->record($id)->{state} eq 'redeemed' } 'its release';
+    is $stack->record($id)->{attempts}, 0, 'given back (I2)';
+    is events_of($id), 'issue redeem begin claim settle', 'once';
+    is $idp->count('/lossy/finish'), 0, 'the IdP heard of none';
+    is $stack->finish($session)->status, 200, 'it can be done again';
+    $stack->wait_record($id, state => 'enrolled');
+
+    my $lost = $lossy->lost;
+    ($said, $id) = lossy('finish', 1, 3);
+    is $said->{finish}, 200, 'the settlement is lost three times';
+    $stack->wait_record($id, state => 'enrolled');
+    wait_for { $lossy->lost == $lost + 3 } 'all to be lost';
+    is events_of($id), 'issue redeem begin claim settle', 'it lands once';
+
+    ($said, $id) = lossy('begin', 0, 2);
+    is $said->{begin}, 503, 'a begin is lost twice: unavailable';
+    is events_of($id), 'issue redeem begin claim settle',
+        'it was done, once, and the finish finds it';
     $stack->wait_record($id, state => 'enrolled');
 }
 

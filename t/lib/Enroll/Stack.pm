@@ -14,7 +14,7 @@ package Enroll::Stack;
 #         http    => '…', server => '…', finish => '…', begin => '…',
 #         page    => '…', locations => '…',
 #         main    => '…', vars => {…}, nginx_args => {…},
-#         redis_server => {…},
+#         redis_server => {…},    # or one that is there: an Enroll::Redis
 #     );
 #     my $made = $stack->issue(subject => 'ada');      # the response
 #     my $token = $stack->token(subject => 'ada');
@@ -54,7 +54,8 @@ sub new {
         secret => webhook_secret(), events => 0 }, $class;
 
     $self->{redis_server} = Enroll::Redis->new(name => "$name-redis",
-        %{$arg{redis_server} || {}});
+        %{$arg{redis_server} || {}}) if ref $arg{redis_server} ne
+            'Enroll::Redis';
     $self->{idp} = $arg{idp} || Enroll::Upstream->new(name => "$name-idp");
 
     make_keys("$dir/keys.jwks");
