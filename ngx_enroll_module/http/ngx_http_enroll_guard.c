@@ -83,7 +83,12 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
-    if (r->error_page && elcf->endpoint == NGX_HTTP_ENROLL_OPEN) {
+    /* a named location keeps method and path: it is no page to look at */
+
+    if (r->error_page
+        && elcf->endpoint == NGX_HTTP_ENROLL_OPEN
+        && ngx_http_enroll_guard_method(r, elcf->endpoint))
+    {
         return NGX_DECLINED;
     }
 

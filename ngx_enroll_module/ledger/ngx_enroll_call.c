@@ -13,6 +13,8 @@
                                                 for one */
 
 
+static ngx_int_t ngx_enroll_call_submit(ngx_enroll_call_t *call,
+    ngx_array_t *argv);
 static ngx_int_t ngx_enroll_call_argv(ngx_enroll_call_t *call,
     ngx_array_t *argv, const ngx_enroll_script_t *script);
 static ngx_int_t ngx_enroll_call_common(ngx_enroll_call_t *call,
@@ -191,8 +193,9 @@ ngx_enroll_call_key(ngx_enroll_call_t *call, const char *fmt, ...)
 ngx_int_t
 ngx_enroll_call_send(ngx_enroll_call_t *call)
 {
+    ngx_int_t                   rc;
+    ngx_pool_t                 *pool;
     ngx_array_t                 argv;
-    ngx_enroll_redis_op_t      *op;
     const ngx_enroll_script_t  *script;
 
     script = ngx_enroll_script(call->script);
@@ -200,13 +203,33 @@ ngx_enroll_call_send(ngx_enroll_call_t *call)
         return NGX_ERROR;
     }
 
-    if (ngx_array_init(&argv, call->pool, 24, sizeof(ngx_str_t)) != NGX_OK
-        || ngx_enroll_call_argv(call, &argv, script) != NGX_OK)
-    {
+    /* of its own: a settlement may be sent very often */
+
+    pool = ngx_create_pool(2048, ngx_cycle->log);
+    if (pool == NULL) {
         return NGX_ERROR;
     }
 
-    op = ngx_enroll_redis_op(argv.nelts, argv.elts, ngx_cycle->log);
+    rc = NGX_ERROR;
+
+    if (ngx_array_init(&argv, pool, 24, sizeof(ngx_str_t)) == NGX_OK
+        && ngx_enroll_call_argv(call, &argv, script) == NGX_OK)
+    {
+        rc = ngx_enroll_call_submit(call, &argv);
+    }
+
+    ngx_destroy_pool(pool);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_enroll_call_submit(ngx_enroll_call_t *call, ngx_array_t *argv)
+{
+    ngx_enroll_redis_op_t  *op;
+
+    op = ngx_enroll_redis_op(argv->nelts, argv->elts, ngx_cycle->log);
     if (op == NULL) {
         return NGX_ERROR;
     }
@@ -229,7 +252,7 @@ ngx_enroll_call_argv(ngx_enroll_call_t *call, ngx_array_t *argv,
     ngx_str_t  *arg;
 
     arg = ngx_array_push_n(argv, 3);
-    p = ngx_pnalloc(call->pool, NGX_INT_T_LEN);
+    p = ngx_pnalloc(argv->pool, NGX_INT_T_LEN);
     if (arg == NULL || p == NULL) {
         return NGX_ERROR;
     }
@@ -283,7 +306,7 @@ ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
     len = sizeof("enroll:{}:token:") + NGX_INT_T_LEN + NGX_ENROLL_HEX_LEN;
 
     arg = ngx_array_push_n(argv, 4 + n + 5);
-    p = ngx_pnalloc(call->pool, 4 * len + 2 * NGX_INT64_LEN);
+    p = ngx_pnalloc(argv->pool, 4 * len + 2 * NGX_INT64_LEN);
     if (arg == NULL || p == NULL) {
         return NGX_ERROR;
     }

@@ -123,7 +123,9 @@ ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
         return;
     }
 
-    if (node->circuit) {
+    /* in a worker that leaves nobody probes but those who ask */
+
+    if (node->circuit && !ngx_exiting) {
         ngx_enroll_redis_op_fail(op, "circuit open");
         return;
     }
