@@ -1,16 +1,25 @@
 #!/bin/sh
 #
-# source.sh DIR puts the source of the nginx that Debian packages into DIR,
-# unpacked, and prints its folder. The source lists are made of the machine's
-# own, in DIR/apt; nothing of the machine's configuration is changed.
+# source.sh DIR [SUITE] puts the source of the nginx that Debian packages into
+# DIR, unpacked, and prints its folder: of the nginx that is installed here, or
+# of another release of Debian's (trixie). The source lists are made of the
+# machine's own, in DIR/apt; nothing of the machine's configuration is changed.
 
 set -eu
 
-mkdir -p "$1/apt/parts" "$1/apt/lists/partial" "$1/apt/archives/partial"
+suite=${2:-}
+apt=$1/apt${suite:+-$suite}
+mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/archives/partial"
+apt=$(cd "$apt" && pwd)
 cd "$1"
-apt=$PWD/apt
 
-version=$(dpkg-query -W -f '${source:Upstream-Version}' nginx)
+if [ "$suite" ]; then
+    # what was found the last time
+    version=$(cat "$apt/version" 2> /dev/null || true)
+    own=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+else
+    version=$(dpkg-query -W -f '${source:Upstream-Version}' nginx)
+fi
 
 if [ -x "nginx-$version/configure" ]; then
     echo "$PWD/nginx-$version"
@@ -31,16 +40,28 @@ for list in /etc/apt/sources.list.d/*.sources; do
     fi
 done
 
-get() {
-    apt-get -q -o Dir::Etc::SourceList=/dev/null \
+if [ "$suite" ]; then
+    sed -i "s/\<$own\>/$suite/g" "$apt"/parts/*
+fi
+
+ask() {
+    tool=$1
+    shift
+    "$tool" -q -o Dir::Etc::SourceList=/dev/null \
         -o Dir::Etc::SourceParts="$apt/parts" \
         -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt" \
-        -o APT::Sandbox::User="$(id -un)" "$@" >&2
+        -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=1 "$@"
 }
 
 # a foreign repository may have no sources: what counts is nginx's
-get update || true
-get source --download-only --tar-only "nginx"
+ask apt-get update >&2 || true
+ask apt-get source --download-only --tar-only nginx >&2
+
+if [ "$suite" ]; then
+    version=$(ask apt-cache showsrc --only-source nginx \
+        | sed -n 's/^Version: \(.*\)-[^-]*$/\1/p' | sort -V | tail -n 1)
+    echo "$version" > "$apt/version"
+fi
 
 tar -xf "nginx_$version.orig.tar.gz"
 echo "$PWD/nginx-$version"

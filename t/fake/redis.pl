@@ -28,9 +28,22 @@
 #   close            close
 #   reset            close with a RST (TCP)
 #   exit             end the whole server
+#   relay TO [DIR]   from now on hand each command on to the Redis at TO, and
+#                    its reply back, until the client closes; but for what
+#                    'answer' says. Each EVAL and EVALSHA takes a file from
+#                    DIR, if there is one, the first by its name, and the
+#                    statements in it, one a line, are carried out for it
+#                    instead
+#   execute          hand this command on, and keep its reply to oneself
+#   part N           send the first N bytes of that reply; all but the last
+#                    -N where it is negative
+#   rest N           send what part N has left
+#   more TEXT        add TEXT to that reply
+#   pass             hand this command on, and its reply back
+#   again            send the reply before this one, once more
 #
-# In TEXT \r \n \t \0 \\ \xHH and \N* are escapes; \N*C is N times the
-# character C.
+# In TEXT \r \n \t \0 \\ \xHH, \N*C and \{N} are escapes; \N*C is N times the
+# character C, \{N} the Nth word of the command that a relay has taken.
 #
 # On stdout, a line for each: 'listening', 'N open', 'N COMMAND ARGUMENTS' (a
 # word that is not plain is quoted in hex), 'N close'; N counts connections.
@@ -52,12 +65,8 @@ die "usage: redis.pl ADDRESS [STATEMENT ...]\n" unless defined $address;
 
 my @parts = ([]);
 for my $statement (map { split /;/ } @statements) {
-    $statement =~ s/^\s+|\s+$//g;
-    next if $statement eq '';
-    if ($statement eq '---') { push @parts, []; next }
-    my ($verb, $rest) = split / /, $statement, 2;
-    main->can("do_$verb") or die "redis.pl: no such statement: $verb\n";
-    push @{ $parts[-1] }, [ $verb, $rest // '' ];
+    if ($statement =~ /^\s*---\s*$/) { push @parts, []; next }
+    push @{ $parts[-1] }, parse($statement);
 }
 
 my $parent   = $$;
@@ -76,6 +85,8 @@ say_line('listening');
 # of the connection that this process serves
 my ($number, $socket, $drip, %answers) = (0, undef, 0);
 my ($input, %store) = ('');
+# of a relay: the server, the command, the replies kept and sent before
+my ($server, @command, $kept, $before);
 
 for (;;) {
     my $client = $listener->accept or next;
@@ -92,13 +103,26 @@ for (;;) {
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1 unless $address =~ /^unix:/;
     say_line("$number open");
 
-    my $part = $parts[ $number > @parts ? -1 : $number - 1 ];
-    for (@$part) {
+    carry_out(@{ $parts[ $number > @parts ? -1 : $number - 1 ] });
+    do_close();
+}
+
+
+sub parse {
+    my ($statement) = @_;
+    $statement =~ s/^\s+|\s+$//g;
+    return if $statement eq '';
+    my ($verb, $rest) = split / /, $statement, 2;
+    main->can("do_$verb") or die "redis.pl: no such statement: $verb\n";
+    return [ $verb, $rest // '' ];
+}
+
+sub carry_out {
+    for (@_) {
         my ($verb, $rest) = @$_;
         no strict 'refs';
         "main::do_$verb"->($rest);
     }
-    do_close();
 }
 
 
@@ -137,6 +161,49 @@ sub do_sleep   { Time::HiRes::sleep($_[0] / 1000) }
 sub do_half    { shutdown $socket, 1 }
 sub do_exit    { kill TERM => $parent; exit }
 
+sub do_relay {
+    my ($to, $dir) = split / /, $_[0];
+
+    $server = $to =~ /^unix:(.*)/ ? IO::Socket::UNIX->new(Peer => $1)
+                                  : IO::Socket::INET->new(PeerAddr => $to);
+    do_close() unless $server;
+
+    while (@command = command()) {
+        my $answer = $answers{ $command[0] };
+        my @orders = defined $dir && $command[0] =~ /^EVAL/ ? orders($dir)
+                                                            : ();
+        if    (defined $answer) { output($answer) }
+        elsif (@orders)         { carry_out(@orders) }
+        else                    { do_pass() }
+    }
+    do_close();
+}
+
+sub do_execute {
+    my $text = join '', '*' . @command . "\r\n", map { bulk($_) } @command;
+    write_all($text, $server);
+    $kept = whole_reply();
+}
+
+sub do_part {
+    my ($n) = @_;
+    output(substr $kept, 0, $n);
+}
+
+sub do_rest {
+    my ($n) = @_;
+    output(substr $kept, $n);
+}
+
+sub do_more { $kept .= unescape($_[0]) }
+
+sub do_pass {
+    do_execute();
+    output($before = $kept);
+}
+
+sub do_again { output($before) }
+
 sub do_close {
     say_line("$number close");
     exit;
@@ -171,6 +238,32 @@ sub bulk {
                           : "\$-1\r\n";
 }
 
+
+# What is ordered for this command. Who removes the file has it.
+
+sub orders {
+    my ($dir) = @_;
+    for my $file (sort glob "$dir/*") {
+        open my $fh, '<', $file or next;
+        my @lines = <$fh>;
+        return map { parse($_) } @lines if unlink $file;
+    }
+    return;
+}
+
+# A reply of the server's as it came.
+
+sub whole_reply {
+    my $line = readline $server;
+    do_close() unless defined $line;
+
+    if ($line =~ /^\*(\d+)/) {
+        $line .= whole_reply() for 1 .. $1;
+    } elsif ($line =~ /^\$(\d+)/) {
+        read($server, $line, $1 + 2, length $line) or do_close();
+    }
+    return $line;
+}
 
 # The next command as a list of its words, or nothing: the client has closed.
 
@@ -216,9 +309,9 @@ sub output {
 }
 
 sub write_all {
-    my ($text) = @_;
+    my ($text, $to) = @_;
     while (length $text) {
-        my $n = syswrite $socket, $text;
+        my $n = syswrite $to // $socket, $text;
         do_close() unless $n;
         substr $text, 0, $n, '';
     }
@@ -227,8 +320,9 @@ sub write_all {
 sub unescape {
     my ($text) = @_;
     my %escape = (r => "\r", n => "\n", t => "\t", 0 => "\0", '\\' => '\\');
-    $text =~ s{\\(?:x([0-9a-fA-F]{2})|(\d+)\*(.)|([rnt0\\]))}
-              {defined $1 ? chr hex $1 : defined $2 ? $3 x $2 : $escape{$4}}ges;
+    $text =~ s{\\(?:x([0-9a-fA-F]{2})|(\d+)\*(.)|\{(\d+)\}|([rnt0\\]))}
+              {defined $1 ? chr hex $1 : defined $2 ? $3 x $2
+               : defined $4 ? $command[$4] : $escape{$5}}ges;
     return $text;
 }
 
@@ -242,9 +336,16 @@ sub listener {
     }
 
     $address = "127.0.0.1:$address" unless $address =~ /:/;
-    return IO::Socket::INET->new(LocalAddr => $address, Listen => SOMAXCONN,
-                                 ReuseAddr => 1)
-        || die "redis.pl: $address: $!\n";
+
+    # a child of the server before this one may still be on its leave
+    for (1 .. 100) {
+        my $socket = IO::Socket::INET->new(LocalAddr => $address,
+            Listen => SOMAXCONN, ReuseAddr => 1);
+        return $socket if $socket;
+        $!{EADDRINUSE} or last;
+        Time::HiRes::sleep(0.05);
+    }
+    die "redis.pl: $address: $!\n";
 }
 
 # one write, so that lines of several processes do not mix
