@@ -166,18 +166,24 @@ subtest 'once (I1)' => sub {
 subtest 'once, on another host (I1)' => sub {
     my $two = stack(instances => 2);
     my ($first, $second) = ($two->http(0), $two->http(1));
-    my $made = $two->issue(subject => 'ada')->json;
-    my $session = $two->session($made->{token});
-    my @token = (Authorization => "Bearer $made->{token}");
+    my ($made, $session, @token);
 
-    refused($second->get('/register', @token), 410, 'redeemed',
-        'the page, by the token');
-    refused($second->post('/register/begin', '{}', @token), 410, 'redeemed',
-        'begin, by the token');
-    refused($second->post('/register/finish', '{}', @token), 410,
-        'redeemed', 'finish, by the token');
-    refused($second->post('/enroll', "token=$made->{token}"), 410,
-        'redeemed', 'the link');
+    # a token each: what was asked for once is known there, too
+    for my $row (['GET', '/register'], ['POST', '/register/begin'],
+        ['POST', '/register/finish'], ['POST', '/enroll'])
+    {
+        my ($method, $path) = @$row;
+        $made = $two->issue(subject => "ada $path")->json;
+        $session = $two->session($made->{token});
+        @token = (Authorization => "Bearer $made->{token}");
+
+        my $response = $path eq '/enroll'
+            ? $second->post('/enroll', "token=$made->{token}")
+            : $second->request($method, $path, [@token],
+                $method eq 'POST' ? '{}' : undef);
+        refused($response, 410, 'redeemed', "$method $path");
+        is $two->record($made->{id})->{state}, 'redeemed', '… by the first';
+    }
     is $two->idp->count, 0, 'the IdP has heard nothing (I3)';
 
     is $second->post('/register/begin', '{}', Cookie => $session)->status,
