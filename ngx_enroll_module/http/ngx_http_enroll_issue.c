@@ -181,6 +181,7 @@ ngx_http_enroll_issue_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result)
 {
     ngx_int_t               rc;
+    const char             *detail;
     ngx_http_request_t     *r;
     ngx_http_enroll_ctx_t  *ctx;
 
@@ -205,7 +206,12 @@ ngx_http_enroll_issue_answer(ngx_enroll_call_t *call,
         break;
 
     default:
-        rc = ngx_http_enroll_refuse(r, result->verdict, "issue", NULL);
+        detail = result->lost ? "It is not known whether a token was made. "
+                                "Repeat the event; if the answer has no "
+                                "token, send another."
+                              : NULL;
+
+        rc = ngx_http_enroll_refuse(r, result->verdict, "issue", detail);
     }
 
     ngx_http_enroll_finalize(r, rc);
