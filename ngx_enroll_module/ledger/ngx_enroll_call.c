@@ -7,6 +7,7 @@
 
 
 #define NGX_ENROLL_CALL_RETRY  500           /* ms between a settle's tries */
+#define NGX_ENROLL_CALL_CLOCK  1000000000000000LL  /* ms: year 33658 */
 #define NGX_ENROLL_CALL_ERROR  200           /* characters of an error */
 #define NGX_ENROLL_CALL_LATE   4096          /* that wait for the next one */
 #define NGX_ENROLL_CALL_EXIT   5000          /* ms that a leaving worker waits
@@ -513,7 +514,8 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     result->now = ngx_atoof(part[1].str.data, part[1].str.len);
 
     if (!ngx_enroll_call_may_say(call, result->verdict)
-        || result->now == NGX_ERROR)
+        || result->now < 0
+        || result->now > NGX_ENROLL_CALL_CLOCK)
     {
         return NGX_ERROR;
     }
