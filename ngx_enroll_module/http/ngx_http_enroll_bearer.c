@@ -156,27 +156,18 @@ ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
     ngx_str_null(&token);
     ngx_str_null(&session);
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
 
-    for (i = 0; /* void */; i++) {
+        for (i = 0; i < part->nelts; i++) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
+            if (ngx_http_enroll_bearer_authorization(&h[i])) {
+                tokens += ngx_http_enroll_bearer_token(&h[i].value, &token);
+
+            } else if (ngx_http_enroll_bearer_is(&h[i], "cookie", 6)) {
+                sessions += ngx_http_enroll_bearer_cookie(&h[i].value,
+                                                          &session, 0);
             }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (ngx_http_enroll_bearer_authorization(&h[i])) {
-            tokens += ngx_http_enroll_bearer_token(&h[i].value, &token);
-
-        } else if (ngx_http_enroll_bearer_is(&h[i], "cookie", 6)) {
-            sessions += ngx_http_enroll_bearer_cookie(&h[i].value, &session,
-                                                      0);
         }
     }
 

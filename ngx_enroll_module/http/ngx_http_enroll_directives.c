@@ -201,13 +201,20 @@ ngx_http_enroll_success(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (success->nstatuses == 0 && success->variable == NULL) {
-        success->nstatuses = 3;
-        success->statuses[0] = NGX_HTTP_OK;
-        success->statuses[1] = NGX_HTTP_CREATED;
-        success->statuses[2] = NGX_HTTP_NO_CONTENT;
+        ngx_http_enroll_success_default(success);
     }
 
     return NGX_CONF_OK;
+}
+
+
+void
+ngx_http_enroll_success_default(ngx_http_enroll_success_t *success)
+{
+    success->nstatuses = 3;
+    success->statuses[0] = NGX_HTTP_OK;
+    success->statuses[1] = NGX_HTTP_CREATED;
+    success->statuses[2] = NGX_HTTP_NO_CONTENT;
 }
 
 

@@ -155,25 +155,17 @@ ngx_http_enroll_header_find(ngx_http_request_t *r, const char *lowcase,
     *n = 0;
     found = NULL;
     len = ngx_strlen(lowcase);
-    part = &r->headers_in.headers.part;
-    h = part->elts;
 
-    for (i = 0; /* void */; i++) {
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
+        for (i = 0; i < part->nelts; i++) {
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == len
-            && ngx_strncasecmp(h[i].key.data, (u_char *) lowcase, len) == 0)
-        {
-            if ((*n)++ == 0) {
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) lowcase, len)
+                   == 0
+                && (*n)++ == 0)
+            {
                 found = &h[i];
             }
         }

@@ -510,8 +510,5 @@ ngx_http_enroll_merge_success(ngx_http_enroll_success_t *prev,
         return;
     }
 
-    conf->nstatuses = 3;
-    conf->statuses[0] = NGX_HTTP_OK;
-    conf->statuses[1] = NGX_HTTP_CREATED;
-    conf->statuses[2] = NGX_HTTP_NO_CONTENT;
+    ngx_http_enroll_success_default(conf);
 }

@@ -402,6 +402,10 @@ char *ngx_http_enroll_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_success(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* The statuses that mean enrolled where nothing else is said. */
+void ngx_http_enroll_success_default(ngx_http_enroll_success_t *success);
+
 char *ngx_http_enroll_log(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_issue(ngx_conf_t *cf, ngx_command_t *cmd,

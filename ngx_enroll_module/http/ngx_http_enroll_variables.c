@@ -8,6 +8,8 @@ static ngx_int_t ngx_http_enroll_variable_str(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_enroll_variable_reason(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_enroll_variable_set(ngx_http_variable_value_t *v,
+    u_char *data, size_t len);
 
 
 static ngx_http_variable_t  ngx_http_enroll_vars[] = {
@@ -62,17 +64,10 @@ ngx_http_enroll_variable_id(ngx_http_request_t *r,
     ctx = ngx_http_enroll_ctx_find(r);
 
     if (ctx == NULL || ctx->hex[0] == '\0') {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_http_enroll_variable_set(v, NULL, 0);
     }
 
-    v->len = NGX_ENROLL_HEX_LEN;
-    v->data = ctx->hex;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_http_enroll_variable_set(v, ctx->hex, NGX_ENROLL_HEX_LEN);
 }
 
 
@@ -88,24 +83,12 @@ ngx_http_enroll_variable_str(ngx_http_request_t *r,
     ctx = ngx_http_enroll_ctx_find(r);
 
     if (ctx == NULL || ctx->refused || ctx->left) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_http_enroll_variable_set(v, NULL, 0);
     }
 
     s = (ngx_str_t *) ((char *) ctx + data);
 
-    if (s->len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->len = s->len;
-    v->data = s->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_http_enroll_variable_set(v, s->data, s->len);
 }
 
 
@@ -119,17 +102,24 @@ ngx_http_enroll_variable_reason(ngx_http_request_t *r,
     ctx = ngx_http_enroll_ctx_find(r);
 
     if (ctx == NULL || ctx->reason == NGX_ENROLL_OK) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_http_enroll_variable_set(v, NULL, 0);
     }
 
     name = ngx_enroll_reason_name(ctx->reason);
 
-    v->len = name->len;
-    v->data = name->data;
-    v->valid = 1;
+    return ngx_http_enroll_variable_set(v, name->data, name->len);
+}
+
+
+static ngx_int_t
+ngx_http_enroll_variable_set(ngx_http_variable_value_t *v, u_char *data,
+    size_t len)
+{
+    v->not_found = (len == 0);
+    v->valid = !v->not_found;
     v->no_cacheable = 0;
-    v->not_found = 0;
+    v->data = data;
+    v->len = len;
 
     return NGX_OK;
 }

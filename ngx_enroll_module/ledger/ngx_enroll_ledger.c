@@ -18,6 +18,9 @@ typedef struct {
 static ngx_enroll_call_t *ngx_enroll_ledger_start(ngx_enroll_ledger_t *ledger,
     ngx_enroll_script_e script, const ngx_enroll_bearer_t *bearer,
     ngx_enroll_call_handler_pt handler, void *data);
+static ngx_enroll_call_t *ngx_enroll_ledger_ask(ngx_enroll_ledger_t *ledger,
+    ngx_enroll_script_e script, const ngx_enroll_bearer_t *bearer,
+    ngx_enroll_call_handler_pt handler, void *data);
 static ngx_enroll_call_t *ngx_enroll_ledger_send(ngx_enroll_call_t *call,
     ngx_int_t rc);
 static ngx_int_t ngx_enroll_ledger_digest(ngx_enroll_call_t *call,
@@ -61,18 +64,8 @@ ngx_enroll_begin(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
     void *data)
 {
-    ngx_int_t           rc;
-    ngx_enroll_call_t  *call;
-
-    call = ngx_enroll_ledger_start(ledger, NGX_ENROLL_SCRIPT_BEGIN, bearer,
-                                   handler, data);
-    if (call == NULL) {
-        return NULL;
-    }
-
-    rc = ngx_enroll_call_number(call, bearer->direct);
-
-    return ngx_enroll_ledger_send(call, rc);
+    return ngx_enroll_ledger_ask(ledger, NGX_ENROLL_SCRIPT_BEGIN, bearer,
+                                 handler, data);
 }
 
 
@@ -192,18 +185,8 @@ ngx_enroll_show(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
     void *data)
 {
-    ngx_int_t           rc;
-    ngx_enroll_call_t  *call;
-
-    call = ngx_enroll_ledger_start(ledger, NGX_ENROLL_SCRIPT_SHOW, bearer,
-                                   handler, data);
-    if (call == NULL) {
-        return NULL;
-    }
-
-    rc = ngx_enroll_call_number(call, bearer->direct);
-
-    return ngx_enroll_ledger_send(call, rc);
+    return ngx_enroll_ledger_ask(ledger, NGX_ENROLL_SCRIPT_SHOW, bearer,
+                                 handler, data);
 }
 
 
@@ -601,6 +584,27 @@ ngx_enroll_ledger_start(ngx_enroll_ledger_t *ledger,
     }
 
     return call;
+}
+
+
+/* a call that takes nothing but the bearer */
+
+static ngx_enroll_call_t *
+ngx_enroll_ledger_ask(ngx_enroll_ledger_t *ledger,
+    ngx_enroll_script_e script, const ngx_enroll_bearer_t *bearer,
+    ngx_enroll_call_handler_pt handler, void *data)
+{
+    ngx_int_t           rc;
+    ngx_enroll_call_t  *call;
+
+    call = ngx_enroll_ledger_start(ledger, script, bearer, handler, data);
+    if (call == NULL) {
+        return NULL;
+    }
+
+    rc = ngx_enroll_call_number(call, bearer->direct);
+
+    return ngx_enroll_ledger_send(call, rc);
 }
 
 
