@@ -504,7 +504,7 @@ for my $case (['issue', 0], ['issue', 1], ['redeem', 0], ['page', 0],
         while (time < $end && getppid != 1) {
             $client->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME',
                 'yes');
-            select undef, undef, undef, 0.01;
+            select undef, undef, undef, 0.025;
         }
         POSIX::_exit(0);
     }
@@ -528,7 +528,7 @@ for my $case (['issue', 0], ['issue', 1], ['redeem', 0], ['page', 0],
                     if $got[$i]->status !~ /^(?:503|409)$/;
             }
             keys %answer == keys %item;
-        } "all to $what";
+        } "all to $what", 40;
         return %answer;
     };
 
