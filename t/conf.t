@@ -277,8 +277,10 @@ subtest 'keys' => sub {
             qr/others may access/, qr/chmod o-rwx/);
     }
 
-    $tried->('empty', '', 0600, qr/has 0 bytes, it must hold a JWK Set.*1 to 65536 bytes/);
-    $tried->('too long', ' ' x 65_537, 0600, qr/it must hold a JWK Set.*1 to 65536 bytes/);
+    $tried->('empty', '', 0600, qr/has 0 bytes/,
+        qr/it must hold a JWK Set.*1 to 65536 bytes/);
+    $tried->('too long', ' ' x 65_537, 0600,
+        qr/it must hold a JWK Set.*1 to 65536 bytes/);
     $tried->('garbage', "\x00\xff\x01", 0600, qr/not JSON in line 1/);
     $tried->('not closed', substr(new_keys(), 0, -2), 0600, qr/not JSON/);
     $tried->('no set', $json->encode($first), 0600,

@@ -124,7 +124,9 @@ subtest 'a whole flow, by form' => sub {
     passed($stack->begin($session), 'begin');
     $idp->answer('/register/finish' => { status => 400 }, {});
     $stack->finish($session);
-    $stack->begin($session);
+
+    # a settlement comes after the response
+    wait_for { $stack->begin($session)->status == 200 } 'it to be settled';
     passed($stack->finish($session), 'finish');
     $stack->$_($session) for qw(page begin finish);
     $stack->redeem($token);
