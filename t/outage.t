@@ -44,6 +44,7 @@ my $stack = stack(redis_server => $redis,
         location = /lossy/enroll { enroll_redeem /register; }
         location = /lossy/enroll/issue { enroll_issue hr; }
         location = /lossy/enroll/revoke { enroll_revoke hr; }
+        location = /lossy/status { enroll_status; }
         location = /lossy/page {
             enroll_endpoint page;
             enroll_session_cache 0;
@@ -414,8 +415,13 @@ sub lossy {
     my ($step, $skip, $times) = @_;
 
     my $name = 'lossy-' . ++$subject;
+    # a reply that is still on its way must not be the one that is lost
     my $loses = sub {
-        $lossy->lose($times, $skip) if $_[0] eq $step;
+        return if $_[0] ne $step;
+        wait_for {
+            $http->get('/lossy/status')->json->{ledger}{pending} == 0;
+        } 'silence';
+        $lossy->lose($times, $skip);
     };
     my %said;
 
@@ -486,9 +492,9 @@ for my $case (['issue', 0], ['issue', 1], ['redeem', 0], ['page', 0],
 
     ($said, $id) = lossy('begin', 0, 2);
     is $said->{begin}, 503, 'a begin is lost twice: unavailable';
+    $stack->wait_record($id, state => 'enrolled');
     is events_of($id), 'issue redeem begin claim settle',
         'it was done, once, and the finish finds it';
-    $stack->wait_record($id, state => 'enrolled');
 }
 
 
