@@ -101,8 +101,8 @@ ngx_enroll_call_t *ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
 /*
  * Sends the outcome of a claim (NGX_ENROLL_HEX_LEN digits); nobody waits for
  * it. It is tried again for a day, while the worker lives and not too many
- * wait; until it lands the token is claimed, that is, closed. status is the IdP's, or 0. subject may be empty
- * where the outcome is not enrolled.
+ * wait; until it lands the token is claimed, that is, closed. status is the
+ * IdP's, or 0. subject may be empty where the outcome is not enrolled.
  */
 void ngx_enroll_settle(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, const ngx_str_t *subject,
