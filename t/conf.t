@@ -410,6 +410,31 @@ subtest 'twice' => sub {
 };
 
 
+# What one location cannot be at the same time.
+
+subtest 'a location is one thing' => sub {
+    my @pairs = (
+        ['enroll_redeem /register', 'proxy_pass http://127.0.0.1:2',
+            qr/another content handler/],
+        ['enroll_issue hr', 'proxy_pass http://127.0.0.1:2',
+            qr/another content handler/],
+        ['enroll_endpoint finish', 'enroll_redeem /register',
+            qr/"enroll_endpoint" stands in the same location/],
+        ['enroll_endpoint open', 'enroll_status',
+            qr/"enroll_endpoint" stands in the same location/],
+        ['enroll_status', 'enroll_endpoint open',
+            qr/"enroll_endpoint" stands in the same location/],
+    );
+
+    for my $pair (@pairs) {
+        my ($one, $other, $wrong) = @$pair;
+        bad "$one; $other;", base()
+            . server("enroll on;\nlocation = /x {\n$one;\n$other;\n}"),
+            $wrong, qr/they need a location each/;
+    }
+};
+
+
 subtest 'endpoints and what is said of them' => sub {
     my $at = sub { base() . server("enroll on;\nlocation / {\n$_[0]\n}") };
 

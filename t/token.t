@@ -510,6 +510,26 @@ subtest 'no byte of a Cookie is changed where there is none of ours' => sub {
 };
 
 
+# Under a name that is not quite ours it is no credential, and still a secret.
+
+subtest 'a session under another name is masked (I5)' => sub {
+    for my $cookies ("__Host-enroll =$cookie", "a=b, $session",
+        "__host-enroll=$cookie", "a=$cookie", "a=b; c=$cookie; d=e",
+        "a=\"$cookie\"")
+    {
+        (my $want = $cookies) =~ s/\Q$cookie\E/'ens_' . '*' x 91/e;
+        (my $name = $cookies) =~ s/\Q$cookie\E/SESSION/;
+
+        refused($http->get('/register', Cookie => $cookies), 401, 'missing',
+            "$name: no credential");
+        $http->get('/other', Cookie => $cookies);
+        my ($got) = $idp->requests;
+        is $got->header('Cookie'), $want, '… and masked';
+        $idp->clear;
+    }
+};
+
+
 subtest 'two Cookie headers' => sub {
     passed($http->get('/bare/x', Cookie => 'a=1; b=2', 'X-A' => 'a',
         Cookie => "c=3; $session; d=4"), 'pass');
