@@ -746,4 +746,20 @@ CONF
         'or its own';
 };
 
+subtest 'two content handlers in one location' => sub {
+    for my $order (['enroll_redeem /register;', 'proxy_pass http://127.1;'],
+        ['proxy_pass http://127.1;', 'enroll_redeem /register;'])
+    {
+        my ($status, $text) = nginx_test_config(http => <<"CONF");
+            enroll_zone enroll 1m;
+            enroll_keys @{[make_keys()]};
+            enroll_redis 127.0.0.1:1;
+            enroll_class standard { }
+            server { listen %%PORT%%; location = /x { @$order } }
+CONF
+        isnt $status, 0, "@$order";
+        like $text, qr/content handler .*they need a location each/, '… why';
+    }
+};
+
 done_testing;

@@ -304,6 +304,12 @@ ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "stands in the same location as another content handler (such "
+               "as proxy_pass): they need a location each";
+    }
+
     clcf->handler = handler;
     elcf->handler = handler;
 
