@@ -52,12 +52,11 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
     if (!ctx->parsed) {
         ctx->parsed = 1;
 
-        if (ngx_http_enroll_bearer_parse(r, ctx) != NGX_OK
-            || ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_drop)
-               != NGX_OK)
-        {
+        if (ngx_http_enroll_bearer_parse(r, ctx) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+
+        ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_drop);
 
         ctx->leaked = (ngx_http_enroll_bearer_mask(r, elcf) > 0);
     }
@@ -65,11 +64,7 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
     if (elcf->enable && !ctx->cleaned) {
         ctx->cleaned = 1;
 
-        if (ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_reserved)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_reserved);
     }
 
     return NGX_DECLINED;

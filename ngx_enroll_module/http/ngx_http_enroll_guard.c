@@ -112,11 +112,8 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
                                             NGX_ENROLL_DUPLICATE);
     }
 
-    if ((ctx->bearer || elcf->endpoint)
-        && ngx_http_enroll_headers_remove(r, ngx_http_enroll_guard_override)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ctx->bearer || elcf->endpoint) {
+        ngx_http_enroll_headers_remove(r, ngx_http_enroll_guard_override);
     }
 
     /* the IdP may read such a path otherwise than nginx did */

@@ -15,7 +15,7 @@ static void ngx_http_enroll_headers_array(ngx_array_t *array,
  * the list is moved down, and whatever in headers_in points at it, with it.
  */
 
-ngx_int_t
+void
 ngx_http_enroll_headers_remove(ngx_http_request_t *r,
     ngx_http_enroll_header_match_pt match)
 {
@@ -60,8 +60,6 @@ ngx_http_enroll_headers_remove(ngx_http_request_t *r,
         to->next = NULL;
         list->last = to;
     }
-
-    return NGX_OK;
 }
 
 

@@ -227,9 +227,9 @@ void ngx_http_enroll_bearer(ngx_http_enroll_ctx_t *ctx,
 
 /* headers */
 
-/* Removes the headers that match returns 1 for. NGX_OK or NGX_ERROR. */
+/* Removes the headers that match returns 1 for. */
 typedef ngx_uint_t (*ngx_http_enroll_header_match_pt)(ngx_table_elt_t *h);
-ngx_int_t ngx_http_enroll_headers_remove(ngx_http_request_t *r,
+void ngx_http_enroll_headers_remove(ngx_http_request_t *r,
     ngx_http_enroll_header_match_pt match);
 
 /* Adds a response header; key is constant, value in r->pool. */
@@ -250,11 +250,8 @@ ngx_int_t ngx_http_enroll_guard_handler(ngx_http_request_t *r);
 
 ngx_int_t ngx_http_enroll_outcome_init(ngx_conf_t *cf);
 
-/*
- * The claim was granted: from here on it will be settled. NGX_OK or
- * NGX_ERROR (no memory; it is settled nevertheless).
- */
-ngx_int_t ngx_http_enroll_outcome_begin(ngx_http_request_t *r,
+/* The claim was granted: from here on it will be settled. */
+void ngx_http_enroll_outcome_begin(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 
 /*

@@ -59,7 +59,7 @@ ngx_http_enroll_outcome_init(ngx_conf_t *cf)
 }
 
 
-ngx_int_t
+void
 ngx_http_enroll_outcome_begin(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
 {
@@ -70,11 +70,8 @@ ngx_http_enroll_outcome_begin(ngx_http_request_t *r,
 
     if (elcf->success.member.len) {
         /* a compressed body could not be read */
-        return ngx_http_enroll_headers_remove(r,
-                                            ngx_http_enroll_outcome_encoding);
+        ngx_http_enroll_headers_remove(r, ngx_http_enroll_outcome_encoding);
     }
-
-    return NGX_OK;
 }
 
 
