@@ -127,3 +127,21 @@ ngx_http_enroll_ledger(ngx_http_request_t *r)
 
     return ledger;
 }
+
+
+ngx_enroll_ledger_t *
+ngx_http_enroll_ledger_attended(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_enroll_ctx_detach;
+    cln->data = ctx;
+
+    return ngx_http_enroll_ledger(r);
+}

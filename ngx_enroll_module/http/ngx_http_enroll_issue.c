@@ -154,20 +154,15 @@ ngx_http_enroll_issue_class(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_enroll_issue_ask(ngx_http_request_t *r, ngx_enroll_order_t *order)
 {
-    ngx_http_cleanup_t     *cln;
     ngx_enroll_ledger_t    *ledger;
     ngx_http_enroll_ctx_t  *ctx;
 
     ctx = ngx_http_enroll_ctx_find(r);
-    ledger = ngx_http_enroll_ledger(r);
-    cln = ngx_http_cleanup_add(r, 0);
+    ledger = ngx_http_enroll_ledger_attended(r, ctx);
 
-    if (ledger == NULL || cln == NULL) {
+    if (ledger == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    cln->handler = ngx_http_enroll_ctx_detach;
-    cln->data = ctx;
 
     ctx->call = ngx_enroll_issue(ledger, order, ngx_http_enroll_issue_answer,
                                  ctx);

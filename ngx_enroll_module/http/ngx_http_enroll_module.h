@@ -438,5 +438,9 @@ ngx_int_t ngx_http_enroll_variables_init(ngx_conf_t *cf);
 /* The worker's ledger for this location; NULL: no memory. */
 ngx_enroll_ledger_t *ngx_http_enroll_ledger(ngx_http_request_t *r);
 
+/* The same; and ctx->call is detached when the request ends before it. */
+ngx_enroll_ledger_t *ngx_http_enroll_ledger_attended(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
+
 
 #endif /* _NGX_HTTP_ENROLL_MODULE_H_INCLUDED_ */

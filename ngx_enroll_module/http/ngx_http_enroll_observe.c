@@ -14,8 +14,6 @@ static void ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
     ngx_enroll_call_t *call, ngx_enroll_result_t *result);
 static ngx_enroll_reason_e ngx_http_enroll_observe_end(ngx_str_t *state);
 static ngx_msec_t ngx_http_enroll_observe_keep(ngx_enroll_result_t *result);
-static ngx_int_t ngx_http_enroll_observe_raw(const u_char *hex, size_t len,
-    u_char *raw);
 static ngx_str_t ngx_http_enroll_observe_field(ngx_enroll_resp_t *event,
     const char *name);
 
@@ -46,7 +44,7 @@ ngx_http_enroll_observe(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     }
 
     if (result->state.len == 0
-        || ngx_http_enroll_observe_raw(call->id, NGX_ENROLL_HEX_LEN, id)
+        || ngx_enroll_call_raw(call->id, NGX_ENROLL_HEX_LEN, id)
            != NGX_OK)
     {
         return;
@@ -76,9 +74,9 @@ ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
     ngx_http_enroll_facts_t      facts;
     ngx_http_enroll_loc_conf_t  *elcf;
 
-    if (ngx_http_enroll_observe_raw(call->id, NGX_ENROLL_HEX_LEN, id)
+    if (ngx_enroll_call_raw(call->id, NGX_ENROLL_HEX_LEN, id)
         != NGX_OK
-        || ngx_http_enroll_observe_raw(result->session.data,
+        || ngx_enroll_call_raw(result->session.data,
                                        result->session.len, session)
            != NGX_OK)
     {
@@ -131,7 +129,7 @@ ngx_http_enroll_observe_event(ngx_http_enroll_main_conf_t *emcf,
     end = ngx_http_enroll_observe_end(&to);
 
     if (end == NGX_ENROLL_OK
-        || ngx_http_enroll_observe_raw(id.data, id.len, raw) != NGX_OK
+        || ngx_enroll_call_raw(id.data, id.len, raw) != NGX_OK
         || ngx_memcmp(id.data, call->id, NGX_ENROLL_HEX_LEN) == 0)
     {
         return;
@@ -205,29 +203,6 @@ ngx_http_enroll_observe_keep(ngx_enroll_result_t *result)
     expires = ngx_max(expires, ends) - result->now;
 
     return (ngx_msec_t) ngx_max(expires, NGX_HTTP_ENROLL_KEEP_MIN);
-}
-
-
-static ngx_int_t
-ngx_http_enroll_observe_raw(const u_char *hex, size_t len, u_char *raw)
-{
-    ngx_int_t   n;
-    ngx_uint_t  i;
-
-    if (len != NGX_ENROLL_HEX_LEN) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < NGX_ENROLL_DIGEST_LEN; i++) {
-        n = ngx_hextoi((u_char *) hex + 2 * i, 2);
-        if (n == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        raw[i] = (u_char) n;
-    }
-
-    return NGX_OK;
 }
 
 

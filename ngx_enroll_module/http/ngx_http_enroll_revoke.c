@@ -59,7 +59,6 @@ static ngx_int_t
 ngx_http_enroll_revoke_ask(ngx_http_request_t *r,
     ngx_http_enroll_issuer_t *issuer, ngx_enroll_leaver_t *leaver)
 {
-    ngx_http_cleanup_t       *cln;
     ngx_enroll_ledger_t      *ledger;
     ngx_http_enroll_ctx_t    *ctx;
     ngx_enroll_revocation_t   revocation;
@@ -67,15 +66,11 @@ ngx_http_enroll_revoke_ask(ngx_http_request_t *r,
     static ngx_str_t  why = ngx_string("issuer");
 
     ctx = ngx_http_enroll_ctx_find(r);
-    ledger = ngx_http_enroll_ledger(r);
-    cln = ngx_http_cleanup_add(r, 0);
+    ledger = ngx_http_enroll_ledger_attended(r, ctx);
 
-    if (ledger == NULL || cln == NULL) {
+    if (ledger == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    cln->handler = ngx_http_enroll_ctx_detach;
-    cln->data = ctx;
 
     revocation.id = leaver->id;
     revocation.subject = leaver->subject;

@@ -125,6 +125,29 @@ ngx_enroll_call_id(ngx_enroll_call_t *call, const u_char *raw)
 
 
 ngx_int_t
+ngx_enroll_call_raw(const u_char *hex, size_t len, u_char *raw)
+{
+    ngx_int_t   n;
+    ngx_uint_t  i;
+
+    if (len != NGX_ENROLL_HEX_LEN) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_ENROLL_DIGEST_LEN; i++) {
+        n = ngx_hextoi((u_char *) hex + 2 * i, 2);
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        raw[i] = (u_char) n;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg)
 {
     ngx_str_t  *copy;

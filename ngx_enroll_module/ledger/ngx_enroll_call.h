@@ -106,6 +106,12 @@ ngx_enroll_call_t *ngx_enroll_call_create(ngx_enroll_ledger_t *ledger,
 /* Names the token; raw is NGX_ENROLL_DIGEST_LEN bytes. */
 void ngx_enroll_call_id(ngx_enroll_call_t *call, const u_char *raw);
 
+/*
+ * The way back, of an id or digest in hex, into NGX_ENROLL_DIGEST_LEN bytes.
+ * NGX_OK or NGX_ERROR (not 32 hex digits).
+ */
+ngx_int_t ngx_enroll_call_raw(const u_char *hex, size_t len, u_char *raw);
+
 /* Adds a copy of an argument; a key gets the partition's prefix. */
 ngx_int_t ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg);
 ngx_int_t ngx_enroll_call_number(ngx_enroll_call_t *call, uint64_t n);

@@ -104,7 +104,6 @@ ngx_enroll_claim_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 {
     u_char               id[NGX_ENROLL_DIGEST_LEN];
     ngx_str_t            subject;
-    ngx_uint_t           i;
     ngx_enroll_bearer_t  bearer;
 
     if (!(result->verdict == NGX_ENROLL_UNAVAILABLE && result->lost)
@@ -113,8 +112,8 @@ ngx_enroll_claim_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
         return NGX_OK;
     }
 
-    for (i = 0; i < NGX_ENROLL_DIGEST_LEN; i++) {
-        id[i] = (u_char) ngx_hextoi(call->id + 2 * i, 2);
+    if (ngx_enroll_call_raw(call->id, NGX_ENROLL_HEX_LEN, id) != NGX_OK) {
+        return NGX_OK;
     }
 
     ngx_memzero(&bearer, sizeof(ngx_enroll_bearer_t));
