@@ -2,7 +2,7 @@
 /*
  * The key set: one JWK Set file (RFC 7517) with `oct` keys, from which the
  * purpose keys are derived with HKDF-SHA-256 (RFC 5869), one `oct` key whose
- * kid is "subject", and any number of EC P-256 keys.
+ * kid is "subject", and any number of EC P-256 keys for what others verify.
  *
  * The first `oct` key makes, all verify: rotation is adding a key in front.
  * The subject key is apart because what it digests (the subject's own record
@@ -17,6 +17,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <jansson.h>
 #include <openssl/evp.h>
 
 
@@ -51,6 +52,10 @@ typedef struct {
     ngx_uint_t        nkeys;
     ngx_enroll_key_t  keys[NGX_ENROLL_KEYS_MAX];
     EVP_MAC_CTX      *subject;
+    json_t           *signer;          /* the first EC key with a private
+                                          part, its alg and kid set; or NULL */
+    json_t           *jwks;            /* the set of the EC keys' public
+                                          parts, each with alg, kid and use */
 } ngx_enroll_keys_t;
 
 
@@ -59,8 +64,9 @@ typedef struct {
  *
  * NGX_OK, or NGX_ERROR with a text in err that says what is wrong and what
  * would be right: not JSON, not a JWK Set, no `oct` key, no key with the kid
- * "subject", a key shorter than 32 bytes, a curve other than P-256, two keys
- * of the same number, more than NGX_ENROLL_KEYS_MAX keys, an unknown kty.
+ * "subject", a key shorter than 32 bytes, a curve other than P-256, a point
+ * that is not on it, a private part that is not its own, two EC keys of one
+ * kid (its RFC 7638 thumbprint where it has none), two keys of the same number, more than NGX_ENROLL_KEYS_MAX keys, an unknown kty.
  * On error nothing is left to free. The key bytes are cleansed.
  */
 ngx_int_t ngx_enroll_keys_read(ngx_enroll_keys_t *keys, const u_char *json,

@@ -25,6 +25,19 @@ typedef enum {
     NGX_ENROLL_LOCKED,           /* its attempts are spent */
     NGX_ENROLL_VOID,             /* the store rolled back */
     NGX_ENROLL_ORDER,            /* finish before begin */
+    NGX_ENROLL_CLASS,            /* a class that is not (or not his) */
+    NGX_ENROLL_UNPROOFED,        /* the class asks for proofing (I4) */
+    NGX_ENROLL_UNAPPROVED,       /* … for approvals */
+    NGX_ENROLL_DENIED,           /* deny_if */
+    NGX_ENROLL_AUTHENTICATOR,    /* not one that the class allows */
+    NGX_ENROLL_FIRST_USE,        /* the subject has enrolled already (I9) */
+    NGX_ENROLL_NEVER_ENROLLED,   /* recovery, of nothing */
+    NGX_ENROLL_SAME_ISSUER,      /* … by who issued the original */
+    NGX_ENROLL_SAME_CHANNEL,     /* … on the way the original went */
+    NGX_ENROLL_SUBJECT,          /* of another subject */
+    NGX_ENROLL_LEVEL,            /* a proof below what the class asks for */
+    NGX_ENROLL_SEEN,             /* an attestation that served already */
+    NGX_ENROLL_APPROVER,         /* the requester, the subject, or twice */
 
     /* said by the proxy */
     NGX_ENROLL_MISSING,          /* no credential where one is needed */
@@ -37,7 +50,11 @@ typedef enum {
     NGX_ENROLL_CROSS_SITE,
     NGX_ENROLL_BODY,             /* too long, no length, not understood */
     NGX_ENROLL_SIGNATURE,        /* an issuer's call that is not his */
-    NGX_ENROLL_CLASS,            /* a class that the issuer may not use */
+    NGX_ENROLL_CHANNEL,          /* one that the class or issuer lacks */
+    NGX_ENROLL_ATTRIBUTES,       /* that the class requires are missing */
+    NGX_ENROLL_ATTESTATION,      /* of a prover, that is not his */
+    NGX_ENROLL_THROTTLED,        /* an issuer above his rate */
+    NGX_ENROLL_UNDELIVERED,      /* the token did not reach its way out */
     NGX_ENROLL_NOTHING,          /* no such token, says revoke */
     NGX_ENROLL_ENDED,            /* it has ended otherwise, says revoke */
     NGX_ENROLL_TAMPERED,         /* the record's mac is not ours */

@@ -49,21 +49,21 @@ static ngx_command_t  ngx_http_enroll_class_commands[] = {
       NGX_CONF_TAKE1,
       ngx_http_enroll_set_time,
       0,
-      offsetof(ngx_http_enroll_class_t, ttl),
+      offsetof(ngx_http_enroll_class_t, policy.ttl),
       &ngx_http_enroll_ttl_bounds },
 
     { ngx_string("window"),
       NGX_CONF_TAKE1,
       ngx_http_enroll_set_time,
       0,
-      offsetof(ngx_http_enroll_class_t, window),
+      offsetof(ngx_http_enroll_class_t, policy.window),
       &ngx_http_enroll_window_bounds },
 
     { ngx_string("attempts"),
       NGX_CONF_TAKE1,
       ngx_http_enroll_set_number,
       0,
-      offsetof(ngx_http_enroll_class_t, attempts),
+      offsetof(ngx_http_enroll_class_t, policy.attempts),
       &ngx_http_enroll_attempts_bounds },
 
       ngx_null_command
@@ -221,10 +221,10 @@ ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     *slot = class;
-    class->name = value[1];
-    class->ttl = NGX_CONF_UNSET_MSEC;
-    class->window = NGX_CONF_UNSET_MSEC;
-    class->attempts = NGX_CONF_UNSET;
+    class->policy.name = value[1];
+    class->policy.ttl = NGX_CONF_UNSET_MSEC;
+    class->policy.window = NGX_CONF_UNSET_MSEC;
+    class->policy.attempts = NGX_CONF_UNSET;
     ngx_http_enroll_where(cf, &class->where);
 
     if (ngx_http_enroll_block(cf, ngx_http_enroll_class_commands, class)
@@ -233,9 +233,9 @@ ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ngx_conf_init_msec_value(class->ttl, NGX_HTTP_ENROLL_DAY);
-    ngx_conf_init_msec_value(class->window, 10 * NGX_HTTP_ENROLL_MINUTE);
-    ngx_conf_init_value(class->attempts, 5);
+    ngx_conf_init_msec_value(class->policy.ttl, NGX_HTTP_ENROLL_DAY);
+    ngx_conf_init_msec_value(class->policy.window, 10 * NGX_HTTP_ENROLL_MINUTE);
+    ngx_conf_init_value(class->policy.attempts, 5);
 
     return NGX_CONF_OK;
 }
@@ -251,8 +251,8 @@ ngx_http_enroll_class_find(ngx_http_enroll_main_conf_t *emcf,
     classes = emcf->classes.elts;
 
     for (i = 0; i < emcf->classes.nelts; i++) {
-        if (classes[i]->name.len == name->len
-            && ngx_memcmp(classes[i]->name.data, name->data, name->len) == 0)
+        if (classes[i]->policy.name.len == name->len
+            && ngx_memcmp(classes[i]->policy.name.data, name->data, name->len) == 0)
         {
             return classes[i];
         }

@@ -97,23 +97,23 @@ ngx_http_enroll_issue_joiner(ngx_http_request_t *r,
                                       "this class.");
     }
 
-    if ((ngx_msec_t) joiner->ttl > class->ttl / 1000) {
+    if ((ngx_msec_t) joiner->ttl > class->policy.ttl / 1000) {
         (void) ngx_snprintf((u_char *) err, sizeof(err),
                             "\"ttl\" is longer than the %M seconds that "
-                            "class \"%V\" allows.%Z", class->ttl / 1000,
-                            &class->name);
+                            "class \"%V\" allows.%Z", class->policy.ttl / 1000,
+                            &class->policy.name);
         return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, "issue", err);
     }
 
     ngx_memzero(&order, sizeof(ngx_enroll_order_t));
     order.subject = joiner->subject;
-    order.class = class->name;
+    order.class = class->policy.name;
     order.issuer = issuer->name;
     order.event = *event;
     order.channel = joiner->channel.len ? joiner->channel : unspecified;
-    order.ttl = joiner->ttl ? (ngx_msec_t) joiner->ttl * 1000 : class->ttl;
-    order.window = class->window;
-    order.attempts = class->attempts;
+    order.ttl = joiner->ttl ? (ngx_msec_t) joiner->ttl * 1000 : class->policy.ttl;
+    order.window = class->policy.window;
+    order.attempts = class->policy.attempts;
     order.client = r->connection->addr_text;
     order.nattributes = joiner->nattributes;
     order.attributes = attributes;

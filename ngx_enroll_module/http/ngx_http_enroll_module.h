@@ -13,8 +13,12 @@
 #include <ngx_http.h>
 #include <jansson.h>
 
+#include "ngx_enroll_authenticator.h"
+#include "ngx_enroll_class.h"
+#include "ngx_enroll_jwks.h"
 #include "ngx_enroll_ledger.h"
 #include "ngx_enroll_session.h"
+#include "ngx_enroll_set.h"
 #include "ngx_http_enroll_redis.h"
 #include "ngx_http_enroll_zone.h"
 
@@ -44,20 +48,40 @@ typedef struct {
 
 
 typedef struct {
-    ngx_str_t                   name;
-    ngx_msec_t                  ttl;           /* ms */
-    ngx_msec_t                  window;        /* ms */
-    ngx_int_t                   attempts;
+    ngx_enroll_class_t          policy;        /* what can be compared */
+    ngx_array_t                 deny;          /* ngx_http_complex_value_t */
+    ngx_uint_t                  recovery;      /* of those who have enrolled */
+    ngx_str_t                   deliver;       /* an internal location's uri */
     ngx_http_enroll_where_t     where;
 } ngx_http_enroll_class_t;
 
 
+/* It has either secrets (Standard Webhooks) or jwks (SET push). */
 typedef struct {
     ngx_str_t                   name;
     ngx_array_t                 secrets;       /* of EVP_MAC_CTX * */
-    ngx_array_t                *classes;       /* of ngx_str_t */
+    ngx_enroll_jwks_t          *jwks;
+    ngx_str_t                   iss;
+    ngx_str_t                   aud;
+    ngx_enroll_set_subject_e    subject;
+    ngx_array_t                *classes;       /* of ngx_str_t; a SET's is the
+                                                  first */
+    ngx_array_t                *channels;      /* likewise; NULL: any */
+    ngx_uint_t                  approve;       /* 1: it may approve */
+    ngx_uint_t                  rate;          /* calls in 1000 s; 0: any */
+    ngx_uint_t                  burst;         /* calls */
     ngx_http_enroll_where_t     where;
 } ngx_http_enroll_issuer_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_enroll_jwks_t          *jwks;
+    ngx_str_t                   iss;
+    ngx_str_t                   aud;
+    time_t                      max_age;       /* seconds */
+    ngx_http_enroll_where_t     where;
+} ngx_http_enroll_prover_t;
 
 
 typedef struct {
@@ -66,6 +90,7 @@ typedef struct {
     ngx_http_enroll_zone_t     *zone;
     ngx_array_t                 classes;       /* ngx_http_enroll_class_t * */
     ngx_array_t                 issuers;       /* ngx_http_enroll_issuer_t * */
+    ngx_array_t                 provers;       /* ngx_http_enroll_prover_t * */
     ngx_array_t                 logs;          /* those that are redacted */
     ngx_str_t                   landing;       /* pages' security policies */
     ngx_str_t                   refusal;
@@ -116,8 +141,14 @@ typedef struct {
     ngx_http_handler_pt         handler;       /* ours, that serves it */
     ngx_array_t                *issuers;       /* ngx_http_enroll_issuer_t * */
     ngx_array_t                *issuer_names;  /* ngx_str_t, of this place */
+    ngx_array_t                *provers;       /* ngx_http_enroll_prover_t * */
+    ngx_array_t                *prover_names;  /* ngx_str_t, of this place */
     ngx_http_complex_value_t   *url;
-    ngx_str_t                   target;
+    ngx_http_complex_value_t   *prove_at;      /* where to be proofed */
+    ngx_str_t                   target;        /* where a browser is led */
+    ngx_str_t                   authenticator; /* its place in the body */
+    ngx_str_t                   assertion_iss;
+    ngx_str_t                   assertion_aud;
 
     ngx_http_enroll_where_t     where;         /* endpoint or handler */
     ngx_enroll_ledger_t         ledger;        /* the worker's, once asked */

@@ -74,6 +74,62 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
       "The registration has to be begun before it can be finished. Open the "
       "registration page again." },
 
+    /* class */
+    { 403, "This class is not allowed here", "" },
+
+    /* unproofed */
+    { 403, "Your identity has to be proofed first",
+      "A passkey can be registered once it has been: go back to the "
+      "registration page, and go on from there." },
+
+    /* unapproved */
+    { 403, "This link has not been approved yet",
+      "It works once those who have to have said yes. Nothing was lost: try "
+      "again later." },
+
+    /* denied */
+    { 403, "Not allowed from here",
+      "The organisation's policy does not allow a registration from this "
+      "network or device. Nothing was lost: try again from another." },
+
+    /* authenticator */
+    { 403, "This kind of passkey is not allowed",
+      "The organisation asks for another kind. Go back to the registration "
+      "page, and choose another device or security key." },
+
+    /* first_use */
+    { 409, "The subject has enrolled already",
+      "A token of this class is for first use only: a lost passkey is "
+      "replaced by way of a class for recovery." },
+
+    /* never_enrolled */
+    { 409, "The subject has never enrolled",
+      "A recovery needs something to recover: send a joiner event of a class "
+      "for first use." },
+
+    /* same_issuer */
+    { 403, "Another issuer has to recover it",
+      "The original enrollment was this issuer's." },
+
+    /* same_channel */
+    { 403, "Another channel has to be used",
+      "The original enrollment's token went this way." },
+
+    /* subject */
+    { 403, "Of another subject", "The token is another person's." },
+
+    /* level */
+    { 403, "The proof is too weak",
+      "The class asks for a higher identity assurance level." },
+
+    /* seen */
+    { 409, "The attestation has been used already",
+      "Each attestation serves once." },
+
+    /* approver */
+    { 403, "This person may not approve it",
+      "Neither the requester nor the subject approves, and nobody twice." },
+
     /* missing */
     { 401, "A registration link is needed",
       "This page opens only from the link that you were sent, in the browser "
@@ -115,8 +171,22 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
     /* signature */
     { 401, "The signature was not accepted", "" },
 
-    /* class */
-    { 403, "This class is not allowed here", "" },
+    /* channel */
+    { 403, "This channel is not allowed here", "" },
+
+    /* attributes */
+    { 422, "Attributes are missing", "" },
+
+    /* attestation */
+    { 401, "The attestation was not accepted", "" },
+
+    /* throttled */
+    { 429, "Too many calls",
+      "This issuer calls more often than it may. Repeat the event later." },
+
+    /* undelivered */
+    { 502, "The token could not be delivered",
+      "It has been revoked. Repeat the event." },
 
     /* nothing */
     { 404, "There is no such token", "Nothing was revoked." },

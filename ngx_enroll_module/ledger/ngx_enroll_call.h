@@ -53,6 +53,16 @@ typedef struct {
     ngx_str_t             attempts_allowed;
     ngx_str_t             mac;
     ngx_str_t             op;
+    ngx_str_t             exception;       /* the class's parent, or empty */
+    ngx_str_t             requester;
+    ngx_str_t             proof_prover;
+    ngx_str_t             proof_method;
+    ngx_str_t             proof_at;
+    ngx_str_t             proof_evidence;
+    ngx_str_t             proof_jti;
+    ngx_str_t             proof_mac;
+
+    ngx_enroll_resp_t    *record;          /* all of it: a flat field list */
 
     /* what the script told the stream: flat field lists */
     ngx_uint_t            nevents;

@@ -39,6 +39,22 @@ struct ngx_enroll_ledger_s {
 };
 
 
+/*
+ * What a class asks of this request. The record's class is not known before
+ * the ledger is asked, so the rules of all classes go along, and the script
+ * takes the record's.
+ */
+typedef struct {
+    ngx_str_t            class;
+    ngx_uint_t           proof;            /* ngx_enroll_proof_level_e */
+    ngx_uint_t           approvals;
+    ngx_uint_t           replay_revokes;   /* 1: a replay ends the session */
+    ngx_enroll_reason_e  reason;           /* OK, or why this request, were
+                                              it of that class, may not */
+    const char          *why;              /* in a word; "": reason says it */
+} ngx_enroll_rule_t;
+
+
 /* A token's record, as one who bears it asks for it. */
 typedef struct {
     ngx_uint_t      partition;
@@ -46,6 +62,9 @@ typedef struct {
     const u_char   *session;               /* likewise; NULL: none */
     unsigned        direct:1;              /* the token is the session */
     ngx_str_t       client;                /* its address */
+
+    ngx_uint_t                nrules;
+    const ngx_enroll_rule_t  *rules;       /* of all classes */
 } ngx_enroll_bearer_t;
 
 
@@ -53,8 +72,11 @@ typedef struct {
 typedef struct {
     ngx_str_t       subject;
     ngx_str_t       class;
+    ngx_str_t       exception;             /* the class's parent, or empty */
+    ngx_uint_t      recovery;              /* 1: of one who has enrolled */
     ngx_str_t       issuer;
     ngx_str_t       event;
+    ngx_str_t       requester;             /* may be empty */
     ngx_str_t       channel;
     ngx_msec_t      ttl;
     ngx_msec_t      window;
@@ -70,9 +92,38 @@ typedef struct {
     ngx_str_t       id;
     ngx_str_t       subject;
     ngx_str_t       why;
-    ngx_str_t       by;
+    ngx_str_t       by;                    /* the issuer */
+    ngx_str_t       event;                 /* its event: obeyed once */
     ngx_str_t       client;
 } ngx_enroll_revocation_t;
+
+
+/* A proof: of id (hex) where not empty, and of subject where not empty. */
+typedef struct {
+    ngx_str_t       id;
+    ngx_str_t       subject;
+    ngx_uint_t      level;                 /* ngx_enroll_proof_level_e */
+    ngx_str_t       prover;
+    ngx_str_t       method;
+    ngx_str_t       evidence;
+    ngx_str_t       jti;
+    int64_t         proofed_at;            /* ms since the epoch */
+    ngx_msec_t      keep;                  /* how long jti is remembered */
+    ngx_str_t       client;
+    ngx_uint_t                nrules;
+    const ngx_enroll_rule_t  *rules;
+} ngx_enroll_proofing_t;
+
+
+typedef struct {
+    ngx_str_t       id;                    /* hex */
+    ngx_str_t       approver;
+    ngx_str_t       issuer;
+    ngx_str_t       event;
+    ngx_str_t       client;
+    ngx_uint_t                nrules;
+    const ngx_enroll_rule_t  *rules;
+} ngx_enroll_approving_t;
 
 
 /*
@@ -92,10 +143,12 @@ ngx_enroll_call_t *ngx_enroll_begin(ngx_enroll_ledger_t *ledger,
  * ordered: a begin must have come before. The call's op is the claim's id,
  * which the settlement names. A claim whose caller detached, or whose reply
  * never came, is released as soon as the ledger answers: it was not
- * forwarded.
+ * forwarded. facts go to the record as they are: what is known of the
+ * authenticator.
  */
 ngx_enroll_call_t *ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, ngx_uint_t ordered,
+    const ngx_keyval_t *facts, ngx_uint_t nfacts,
     ngx_enroll_call_handler_pt handler, void *data);
 
 /*
@@ -119,6 +172,46 @@ ngx_enroll_call_t *ngx_enroll_issue(ngx_enroll_ledger_t *ledger,
 
 ngx_enroll_call_t *ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_revocation_t *revocation,
+    ngx_enroll_call_handler_pt handler, void *data);
+
+/*
+ * Takes back what was issued: revokes the token, and forgets that the joiner
+ * event was answered, so that it can be repeated. Tried for a day, like a
+ * settlement; nobody waits for it. id is NGX_ENROLL_HEX_LEN digits.
+ */
+void ngx_enroll_undo(ngx_enroll_ledger_t *ledger, ngx_uint_t partition,
+    const u_char *id, const ngx_str_t *issuer, const ngx_str_t *event,
+    const char *why, const ngx_str_t *client);
+
+/*
+ * Tells that a joiner event was refused before the ledger was asked; nobody
+ * waits for it. why: what is missing, in words.
+ */
+void ngx_enroll_refuse_order(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_order_t *order, ngx_enroll_reason_e reason,
+    const ngx_str_t *why);
+
+/*
+ * Tells that a token which this host knows to be spent was presented again;
+ * nobody waits for it. It never redeems.
+ */
+void ngx_enroll_replay(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_bearer_t *bearer);
+
+/*
+ * Writes a proof on the record of an id or of a subject's token (I4).
+ * Verdicts: ok, subject, level, seen, and those of a token that has ended.
+ */
+ngx_enroll_call_t *ngx_enroll_prove(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_proofing_t *proofing,
+    ngx_enroll_call_handler_pt handler, void *data);
+
+/*
+ * Writes an approval on the record. Verdicts: ok, approver, unapproved (the
+ * class asks for none), and those of a token that has ended or is spent.
+ */
+ngx_enroll_call_t *ngx_enroll_approve(ngx_enroll_ledger_t *ledger,
+    const ngx_enroll_approving_t *approving,
     ngx_enroll_call_handler_pt handler, void *data);
 
 /* Reads the record: may this bearer's session go on? */
