@@ -1,10 +1,10 @@
 
 #include "ngx_enroll_joiner.h"
+#include "ngx_enroll_text.h"
 
 
 #define NGX_ENROLL_EVENT_MAX  255
 #define NGX_ENROLL_TTL_MAX    315360000     /* ten years */
-#define NGX_ENROLL_ID_LEN     32            /* hex digits */
 
 
 typedef struct ngx_enroll_member_s  ngx_enroll_member_t;
@@ -42,10 +42,6 @@ static ngx_int_t ngx_enroll_attribute(ngx_enroll_attribute_t *attribute,
     const char *name, json_t *value, char *err);
 static ngx_int_t ngx_enroll_member_error(const ngx_enroll_member_t *member,
     char *err);
-static ngx_int_t ngx_enroll_string(ngx_str_t *to, json_t *value, size_t min,
-    size_t max);
-static ngx_uint_t ngx_enroll_is_text(const ngx_str_t *text);
-static ngx_uint_t ngx_enroll_is_word(const ngx_str_t *text);
 
 
 static const ngx_enroll_member_t  ngx_enroll_joiner_members[] = {
@@ -78,6 +74,13 @@ static const ngx_enroll_member_t  ngx_enroll_joiner_members[] = {
       "a string of 1 to " ngx_value(NGX_ENROLL_WORD_MAX)
       " characters of [a-z0-9_-]" },
 
+    { "requester",
+      ngx_enroll_member_text,
+      offsetof(ngx_enroll_joiner_t, requester),
+      NGX_ENROLL_PERSON_MAX,
+      "a string of 1 to " ngx_value(NGX_ENROLL_PERSON_MAX)
+      " bytes without control characters" },
+
     { "ttl",
       ngx_enroll_member_ttl,
       offsetof(ngx_enroll_joiner_t, ttl),
@@ -100,8 +103,8 @@ static const ngx_enroll_member_t  ngx_enroll_leaver_members[] = {
     { "id",
       ngx_enroll_member_id,
       offsetof(ngx_enroll_leaver_t, id),
-      NGX_ENROLL_ID_LEN,
-      "a string of " ngx_value(NGX_ENROLL_ID_LEN)
+      NGX_ENROLL_TEXT_ID_LEN,
+      "a string of " ngx_value(NGX_ENROLL_TEXT_ID_LEN)
       " lower-case hex digits" },
 
     { "subject",
@@ -116,6 +119,26 @@ static const ngx_enroll_member_t  ngx_enroll_leaver_members[] = {
       offsetof(ngx_enroll_leaver_t, reason),
       NGX_ENROLL_REASON_MAX,
       "a string of 1 to " ngx_value(NGX_ENROLL_REASON_MAX)
+      " bytes without control characters" },
+
+    { NULL, NULL, 0, 0, NULL }
+};
+
+
+static const ngx_enroll_member_t  ngx_enroll_approval_members[] = {
+
+    { "id",
+      ngx_enroll_member_id,
+      offsetof(ngx_enroll_approval_t, id),
+      NGX_ENROLL_TEXT_ID_LEN,
+      "a string of " ngx_value(NGX_ENROLL_TEXT_ID_LEN)
+      " lower-case hex digits" },
+
+    { "approver",
+      ngx_enroll_member_text,
+      offsetof(ngx_enroll_approval_t, approver),
+      NGX_ENROLL_PERSON_MAX,
+      "a string of 1 to " ngx_value(NGX_ENROLL_PERSON_MAX)
       " bytes without control characters" },
 
     { NULL, NULL, 0, 0, NULL }
@@ -196,6 +219,47 @@ ngx_enroll_leaver_free(ngx_enroll_leaver_t *leaver)
 {
     json_decref(leaver->json);
     ngx_memzero(leaver, sizeof(ngx_enroll_leaver_t));
+}
+
+
+ngx_int_t
+ngx_enroll_approval_read(ngx_enroll_approval_t *approval,
+    const ngx_str_t *body, char err[NGX_ENROLL_ERR_LEN])
+{
+    ngx_int_t  rc;
+
+    ngx_memzero(approval, sizeof(ngx_enroll_approval_t));
+
+    approval->json = ngx_enroll_body_parse(body, err);
+
+    if (approval->json == NULL) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_enroll_body_read(approval, approval->json,
+                              ngx_enroll_approval_members, err);
+
+    if (rc == NGX_OK
+        && (approval->id.len == 0 || approval->approver.len == 0))
+    {
+        snprintf(err, NGX_ENROLL_ERR_LEN, "\"%s\" is needed",
+                 approval->id.len ? "approver" : "id");
+        rc = NGX_DECLINED;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_enroll_approval_free(approval);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_enroll_approval_free(ngx_enroll_approval_t *approval)
+{
+    json_decref(approval->json);
+    ngx_memzero(approval, sizeof(ngx_enroll_approval_t));
 }
 
 
@@ -281,8 +345,8 @@ ngx_enroll_body_read(void *to, json_t *json,
             s.len = ngx_strlen(name);
 
             snprintf(err, NGX_ENROLL_ERR_LEN, "there is an unknown member%s%s",
-                     ngx_enroll_is_word(&s) ? ", " : "",
-                     ngx_enroll_is_word(&s) ? name : "");
+                     ngx_enroll_text_is_word(&s) ? ", " : "",
+                     ngx_enroll_text_is_word(&s) ? name : "");
             return NGX_DECLINED;
         }
 
@@ -301,17 +365,10 @@ static ngx_int_t
 ngx_enroll_member_event(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err)
 {
-    size_t      i;
-    ngx_str_t  *event = to;
-
-    if (ngx_enroll_string(event, value, 1, member->max) != NGX_OK) {
+    if (ngx_enroll_text_string(to, value, 1, member->max) != NGX_OK
+        || !ngx_enroll_text_is_printable(to))
+    {
         return ngx_enroll_member_error(member, err);
-    }
-
-    for (i = 0; i < event->len; i++) {
-        if (event->data[i] <= ' ' || event->data[i] > '~') {
-            return ngx_enroll_member_error(member, err);
-        }
     }
 
     return NGX_OK;
@@ -322,8 +379,8 @@ static ngx_int_t
 ngx_enroll_member_text(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err)
 {
-    if (ngx_enroll_string(to, value, 1, member->max) != NGX_OK
-        || !ngx_enroll_is_text(to))
+    if (ngx_enroll_text_string(to, value, 1, member->max) != NGX_OK
+        || !ngx_enroll_text_is_plain(to))
     {
         return ngx_enroll_member_error(member, err);
     }
@@ -336,8 +393,8 @@ static ngx_int_t
 ngx_enroll_member_word(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err)
 {
-    if (ngx_enroll_string(to, value, 1, member->max) != NGX_OK
-        || !ngx_enroll_is_word(to))
+    if (ngx_enroll_text_string(to, value, 1, member->max) != NGX_OK
+        || !ngx_enroll_text_is_word(to))
     {
         return ngx_enroll_member_error(member, err);
     }
@@ -350,20 +407,10 @@ static ngx_int_t
 ngx_enroll_member_id(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err)
 {
-    u_char      c;
-    size_t      i;
-    ngx_str_t  *id = to;
-
-    if (ngx_enroll_string(id, value, member->max, member->max) != NGX_OK) {
+    if (ngx_enroll_text_string(to, value, member->max, member->max) != NGX_OK
+        || !ngx_enroll_text_is_id(to))
+    {
         return ngx_enroll_member_error(member, err);
-    }
-
-    for (i = 0; i < id->len; i++) {
-        c = id->data[i];
-
-        if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) {
-            return ngx_enroll_member_error(member, err);
-        }
     }
 
     return NGX_OK;
@@ -426,15 +473,16 @@ ngx_enroll_attribute(ngx_enroll_attribute_t *attribute, const char *name,
     attribute->name.data = (u_char *) name;
     attribute->name.len = ngx_strlen(name);
 
-    if (!ngx_enroll_is_word(&attribute->name)) {
+    if (!ngx_enroll_text_is_word(&attribute->name)) {
         snprintf(err, NGX_ENROLL_ERR_LEN, "the names in \"attributes\" must "
                  "have 1 to %d characters of [a-z0-9_-]", NGX_ENROLL_WORD_MAX);
         return NGX_DECLINED;
     }
 
-    if (ngx_enroll_string(&attribute->value, value, 0, NGX_ENROLL_ATTRIBUTE_MAX)
+    if (ngx_enroll_text_string(&attribute->value, value, 0,
+                               NGX_ENROLL_ATTRIBUTE_MAX)
         != NGX_OK
-        || !ngx_enroll_is_text(&attribute->value))
+        || !ngx_enroll_text_is_plain(&attribute->value))
     {
         snprintf(err, NGX_ENROLL_ERR_LEN, "\"%s\" in \"attributes\" must be "
                  "a string of at most %d bytes without control characters",
@@ -453,69 +501,4 @@ ngx_enroll_member_error(const ngx_enroll_member_t *member, char *err)
              member->rule);
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_enroll_string(ngx_str_t *to, json_t *value, size_t min, size_t max)
-{
-    if (!json_is_string(value)
-        || json_string_length(value) < min
-        || json_string_length(value) > max)
-    {
-        return NGX_DECLINED;
-    }
-
-    to->data = (u_char *) json_string_value(value);
-    to->len = json_string_length(value);
-
-    return NGX_OK;
-}
-
-
-/* UTF-8, which the parser has checked, without C0, DEL and C1 */
-
-static ngx_uint_t
-ngx_enroll_is_text(const ngx_str_t *text)
-{
-    u_char  c;
-    size_t  i;
-
-    for (i = 0; i < text->len; i++) {
-        c = text->data[i];
-
-        if (c < ' ' || c == 0x7f) {
-            return 0;
-        }
-
-        if (c == 0xc2 && i + 1 < text->len && text->data[i + 1] < 0xa0) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_enroll_is_word(const ngx_str_t *text)
-{
-    u_char  c;
-    size_t  i;
-
-    if (text->len == 0 || text->len > NGX_ENROLL_WORD_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < text->len; i++) {
-        c = text->data[i];
-
-        if ((c < 'a' || c > 'z') && (c < '0' || c > '9')
-            && c != '_' && c != '-')
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }

@@ -34,6 +34,8 @@
                    "[a-z0-9_-]"
 #define CHANNEL    "\"channel\" must be a string of 1 to 32 characters of "    \
                    "[a-z0-9_-]"
+#define REQUESTER  "\"requester\" must be a string of 1 to 64 bytes without " \
+                   "control characters"
 #define TTL        "\"ttl\" must be an integer from 1 to 315360000"
 #define ATTRS_16   "\"attributes\" must be an object of at most 16 members"
 #define ATTR_NAME  "the names in \"attributes\" must have 1 to 32 characters " \
@@ -44,6 +46,8 @@
 #define REASON     "\"reason\" must be a string of 1 to 128 bytes without "    \
                    "control characters"
 #define EITHER     "either \"id\" or \"subject\" is needed"
+#define APPROVER   "\"approver\" must be a string of 1 to 64 bytes without "  \
+                   "control characters"
 
 
 typedef struct {
@@ -159,6 +163,23 @@ static const case_t  joiners[] = {
     { WITH("\"channel\":\"" X32 "x\""), CHANNEL, "a channel of 33" },
     { WITH("\"channel\":[]"), CHANNEL, "a channel of an array" },
 
+    /* requester */
+
+    { WITH("\"requester\":\"m-7\""), NULL, "a requester" },
+    { WITH("\"requester\":\"" X64 "\""), NULL, "a requester of 64" },
+    { WITH("\"requester\":\"" X64 "x\""), REQUESTER, "a requester of 65" },
+    { WITH("\"requester\":\"Zo\303\253 B\""), NULL, "a requester of UTF-8" },
+    { WITH("\"requester\":\"\""), REQUESTER, "an empty requester" },
+    { WITH("\"requester\":\"a\\nb\""), REQUESTER,
+      "a requester with a line feed" },
+    { WITH("\"requester\":\"\\u009b\""), REQUESTER, "a requester with CSI" },
+    { WITH("\"requester\":7"), REQUESTER, "a requester of a number" },
+    { WITH("\"requester\":null"), REQUESTER, "a requester of null" },
+    { WITH("\"requester\":\"m\",\"requester\":\"n\""), TWICE,
+      "a duplicate requester" },
+    { WITH("\"approver\":\"m\""), UNKNOWN ", approver",
+      "an approval's member" },
+
     /* ttl */
 
     { WITH("\"ttl\":1"), NULL, "a ttl of 1" },
@@ -239,6 +260,38 @@ static const case_t  leavers[] = {
 };
 
 
+static const case_t  approvals[] = {
+    { "{\"id\":\"" HEX "\",\"approver\":\"m-7\"}", NULL, "an approval" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"" X64 "\"}", NULL,
+      "an approver of 64" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"" X64 "x\"}", APPROVER,
+      "an approver of 65" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"Zo\303\253\"}", NULL,
+      "an approver of UTF-8" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"\"}", APPROVER,
+      "an empty approver" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"a\\tb\"}", APPROVER, "a tab" },
+    { "{\"id\":\"" HEX "\",\"approver\":[\"m\"]}", APPROVER,
+      "an approver of an array" },
+    { "{\"id\":\"" HEX "\",\"approver\":null}", APPROVER,
+      "an approver of null" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"m\",\"approver\":\"n\"}", TWICE,
+      "two approvers" },
+    { "{\"id\":\"" HEX "\"}", "\"approver\" is needed", "a leaver" },
+    { "{\"approver\":\"m\"}", "\"id\" is needed", "no id" },
+    { "{}", "\"id\" is needed", "nothing" },
+    { "{\"id\":\"0\",\"approver\":\"m\"}", ID, "a short id" },
+    { "{\"id\":\"0123456789ABCDEF0123456789ABCDEF\",\"approver\":\"m\"}",
+      ID, "capitals" },
+    { "{\"subject\":\"u\",\"approver\":\"m\"}", UNKNOWN ", subject",
+      "a subject" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"m\",\"reason\":\"x\"}",
+      UNKNOWN ", reason", "a leaver's member" },
+    { "[]", NOT, "an array" },
+    { "", NOT, "empty" }
+};
+
+
 static ngx_int_t
 read_joiner(const void *data, size_t len, char *err)
 {
@@ -277,6 +330,28 @@ read_leaver(const void *data, size_t len, char *err)
 
     if (rc == NGX_OK) {
         ngx_enroll_leaver_free(&leaver);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+read_approval(const void *data, size_t len, char *err)
+{
+    ngx_int_t              rc;
+    ngx_str_t              body;
+    ngx_enroll_approval_t  approval;
+
+    body = fixture_copy(data, len);
+    err[0] = '\0';
+
+    rc = ngx_enroll_approval_read(&approval, &body, err);
+
+    free(body.data);
+
+    if (rc == NGX_OK) {
+        ngx_enroll_approval_free(&approval);
     }
 
     return rc;
@@ -322,6 +397,7 @@ test_joiner(void)
 
     body = fixture_str("{\"event\":\"evt-7\",\"subject\":\"u-1042\","
                        "\"class\":\"standard\",\"channel\":\"email\","
+                       "\"requester\":\"m-7\","
                        "\"ttl\":3600,\"attributes\":{\"email\":"
                        "\"ada@example.org\",\"name\":\"Ada\"}}");
     body = fixture_copy(body.data, body.len);
@@ -337,6 +413,7 @@ test_joiner(void)
     tap_ok(is(&joiner.subject, "u-1042"), "its subject");
     tap_ok(is(&joiner.class, "standard"), "its class");
     tap_ok(is(&joiner.channel, "email"), "its channel");
+    tap_ok(is(&joiner.requester, "m-7"), "its requester");
     tap_ok(joiner.ttl == 3600, "its ttl");
     tap_ok(joiner.nattributes == 2
            && is(&joiner.attributes[0].name, "email")
@@ -353,8 +430,8 @@ test_joiner(void)
 
     tap_ok(ngx_enroll_joiner_read(&joiner, &body, err) == NGX_OK
            && joiner.event.len == 0 && joiner.class.len == 0
-           && joiner.channel.len == 0 && joiner.ttl == 0
-           && joiner.nattributes == 0,
+           && joiner.channel.len == 0 && joiner.requester.len == 0
+           && joiner.ttl == 0 && joiner.nattributes == 0,
            "what is not there is empty");
 
     ngx_enroll_joiner_free(&joiner);
@@ -387,6 +464,25 @@ test_leaver(void)
            "a leaver's subject");
 
     ngx_enroll_leaver_free(&leaver);
+}
+
+
+static void
+test_approval(void)
+{
+    char                   err[NGX_ENROLL_ERR_LEN];
+    ngx_str_t              body;
+    ngx_enroll_approval_t  approval;
+
+    body = fixture_str("{\"id\":\"" HEX "\",\"approver\":\"m-7\"}");
+    memset(&approval, 0xff, sizeof(approval));
+
+    tap_ok(ngx_enroll_approval_read(&approval, &body, err) == NGX_OK
+           && is(&approval.id, HEX) && is(&approval.approver, "m-7"),
+           "an approval's id and approver");
+
+    ngx_enroll_approval_free(&approval);
+    ngx_enroll_approval_free(&approval);
 }
 
 
@@ -455,8 +551,11 @@ main(void)
                sizeof(joiners) / sizeof(joiners[0]));
     test_table(read_leaver, "leaver", leavers,
                sizeof(leavers) / sizeof(leavers[0]));
+    test_table(read_approval, "approval", approvals,
+               sizeof(approvals) / sizeof(approvals[0]));
     test_joiner();
     test_leaver();
+    test_approval();
     test_hostile();
 
     return tap_done();
