@@ -21,7 +21,8 @@ build='
     /usr/include/zlib.h                 zlib1g-dev
     /usr/include/jansson.h              libjansson-dev
     /usr/include/hiredis/hiredis.h      libhiredis-dev
-    /usr/include/jose/jose.h            libjose-dev'
+    /usr/include/jose/jose.h            libjose-dev
+    /usr/include/cbor.h                 libcbor-dev'
 
 test="$build
     /usr/share/perl/5*/Test/More.pm     perl
@@ -86,7 +87,7 @@ fi
 
 
 if [ "$1" = test ]; then
-    for dir in t/idp t/browser; do
+    for dir in t/idp t/browser t/senders; do
         lock=$dir/package-lock.json
         made=$dir/node_modules/.package-lock.json
 

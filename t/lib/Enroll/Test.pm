@@ -33,6 +33,7 @@ use Enroll::Paths qw(top);
 use Enroll::Port qw(free_port);
 use Enroll::Redis;
 use Enroll::Secrets qw(remember_secret find_secrets);
+use Enroll::Sender qw(sender);
 use Enroll::Stack;
 use Enroll::Tls qw(certificate ca_file);
 use Enroll::Upstream;
@@ -41,7 +42,7 @@ use Enroll::Webhook qw(webhook_secret webhook_headers webhook_signature);
 
 
 my @NAMES = qw(
-    nginx redis upstream stack http burst done_testing
+    nginx redis upstream stack http burst sender done_testing
 
     test_dir sub_dir spew slurp make_keys new_keys nginx_test_config top
     free_port remember_secret find_secrets certificate ca_file wait_for
