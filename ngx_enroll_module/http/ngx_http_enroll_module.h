@@ -398,14 +398,31 @@ ngx_int_t ngx_http_enroll_page_refusal(ngx_http_request_t *r,
     const char *detail);
 
 
-/* conf: the blocks, and what several directives need */
+/* class: the block enroll_class, and what exceptions owe to their parents */
 
 char *ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 ngx_http_enroll_class_t *ngx_http_enroll_class_find(
     ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
+
+
+/* conf: what the blocks and several directives need */
+
+/*
+ * Parses a block of commands that set members of conf. Of their types only
+ * NGX_CONF_TAKE1 and NGX_CONF_1MORE are understood.
+ */
+char *ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands,
+    void *conf);
+
+/*
+ * A name that becomes part of keys and events: 1 to 32 characters of
+ * [a-z0-9_-]. NGX_OK, or NGX_ERROR, and it was said what is wrong.
+ */
+ngx_int_t ngx_http_enroll_word(ngx_conf_t *cf, ngx_str_t *word);
+
+char *ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 ngx_http_enroll_issuer_t *ngx_http_enroll_issuer_named(
     ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
 
