@@ -23,7 +23,7 @@ UNIT_FLAGS = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	     -isystem $(NGINX)/src/event \
 	     -isystem $(NGINX)/src/os/unix -isystem build/nginx \
 	     -I ngx_enroll_module/core -I t/unit
-UNIT_LIBS  = -ljose -ljansson -lcrypto
+UNIT_LIBS  = -ljose -ljansson -lcbor -lcrypto
 
 .PHONY: module unit deps test test-asan lint demo clean
 .SECONDARY:

@@ -19,6 +19,7 @@ my %needs = (
     jansson => ['jansson', 'libjansson-dev'],
     hiredis => ['hiredis', 'libhiredis-dev'],
     jose    => ['libjose', 'libjose-dev'],
+    cbor    => ['libcbor', 'libcbor-dev'],
 );
 
 my %running;
