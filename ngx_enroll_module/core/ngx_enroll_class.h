@@ -62,9 +62,9 @@ typedef struct {
 
 
 /*
- * In what an exception is laxer than its parent: the name of the first such
- * directive ("ttl", "channel" …), a constant string, in the order in which
- * docs/directives.md has them; NULL: nowhere.
+ * In what an exception is laxer than its parent: the name of the directive
+ * ("ttl", "channel" …), a constant string; of several the one that is first
+ * in docs/directives.md; NULL: nowhere.
  *
  * Stricter or equal is: a ttl, window, attempts no larger; proof, approvals,
  * authenticators, user_verification, on_replay no lower; channel, aaguid and
