@@ -585,8 +585,9 @@ subtest 'requests of one connection know nothing of each other (I3)' => sub {
     $check->('pipelined', pipeline($stack->nginx->port,
         map { $_->[3] } @requests));
 
-    $cyd = $stack->token(subject => 'cyd-2');
+    $cyd = $stack->token(subject => 'cyd-3');
     for my $n (6, 13) {
+        $requests[$n][2] = 'cyd-3';
         $requests[$n][3] = keep('POST', $n == 6 ? '/register/begin'
             : '/register/finish', Authorization => "Bearer $cyd");
     }

@@ -173,9 +173,12 @@ CONF
 my $idp = $stack->idp;
 
 
+my $subjects = 0;
+
 sub issue {
     my ($way) = @_;
-    my $body = qq({"subject":"$way","class":"standard"});
+    my $subject = "$way-" . ++$subjects;
+    my $body = qq({"subject":"$subject","class":"standard"});
     return http($stack->nginx->port($way))->post('/enroll/issue', $body,
         webhook_headers($stack->{secret}, $body),
         'Content-Type' => 'application/json');

@@ -87,7 +87,7 @@ my $idp = $stack->idp;
 my $monitor = $stack->redis->monitor;
 my $logs = $stack->nginx->{logs};
 
-sub fresh { return $stack->token(subject => $_[0] // 'ada') }
+sub fresh { return $stack->token(subject => $_[0]) }
 
 
 subtest 'what is looked for would be found' => sub {

@@ -15,14 +15,31 @@ package Enroll::Stack;
 #         page    => '…', locations => '…',
 #         main    => '…', vars => {…}, nginx_args => {…},
 #         redis_server => {…},    # or one that is there: an Enroll::Redis
+#
+#         classes => 'enroll_class urgent {…}',   # beside standard
+#         issuers => { boss => 'approve on;' },   # beside hr, each with a
+#                                                 # secret; or blocks as text
+#         provers => 'enroll_prover veri {…}',
+#         files   => { 'veri.jwks' => $text },    # %%STACK%%/veri.jwks
+#         issue   => 'hr boss', revoke => 'hr boss',  # who may; default hr
+#         approve => 'hr boss',                   # adds /enroll/approve
+#         prove   => 'veri return=/register',     # adds /enroll/prove
+#         deliver => 1,       # adds /deliver, which leads to ->gateway
 #     );
 #     my $made = $stack->issue(subject => 'ada');      # the response
-#     my $token = $stack->token(subject => 'ada');
+#     my $token = $stack->token;                       # of a fresh subject
 #     my $redeemed = $stack->redeem($token);
 #     my $session = $stack->session($token);           # a Cookie's value
 #     $stack->page($session), ->begin($session), ->finish($session)
 #     $stack->finish_by(Authorization => "Bearer $token")
+#     $stack->enrol(subject => 'ada');                 # all of that; the id
+#     $stack->set($jws), ->prove($jws)
+#     $stack->approve(id => $id, approver => 'm-1', by => 'boss')
+#     $stack->revoke(subject => 'ada'), ->leave(subject => 'ada')
 #     $stack->record($id), ->events, ->status, ->monitor
+#
+# A signed call (issue, approve, revoke, leave) takes by => 'boss' for another
+# issuer's secret, or secret => …, and event, instance, headers, at => PATH.
 
 use strict;
 use warnings;
@@ -31,6 +48,7 @@ use Carp qw(croak);
 use JSON::PP ();
 
 use Enroll::Dir qw(sub_dir spew slurp);
+use Enroll::Gateway;
 use Enroll::Http;
 use Enroll::Keys qw(make_keys);
 use Enroll::Nginx;
@@ -51,16 +69,24 @@ sub new {
     my $dir = sub_dir($name);
 
     my $self = bless { %arg, name => $name, dir => $dir,
-        secret => webhook_secret(), events => 0 }, $class;
+        secret => webhook_secret(), events => 0, subjects => 0 }, $class;
 
     $self->{redis_server} = Enroll::Redis->new(name => "$name-redis",
         %{$arg{redis_server} || {}}) if ref $arg{redis_server} ne
             'Enroll::Redis';
     $self->{idp} = $arg{idp} || Enroll::Upstream->new(name => "$name-idp");
 
+    $self->{gateway} = Enroll::Gateway->new(name => "$name-gateway")
+        if $arg{deliver};
+
+    $self->{secrets} = { hr => $self->{secret} };
+    $self->{secrets}{$_} = webhook_secret()
+        for ref $arg{issuers} ? sort keys %{$arg{issuers}} : ();
+
+    my %file = ((map { ("$_.secret" => "$self->{secrets}{$_}\n") }
+        keys %{$self->{secrets}}), %{$arg{files} || {}});
+    spew("$dir/$_", $file{$_}, 0600) for sort keys %file;
     make_keys("$dir/keys.jwks");
-    spew("$dir/hr.secret", "$self->{secret}\n");
-    chmod 0600, "$dir/hr.secret";
 
     $self->{nginx} = [map { $self->_nginx($_) } 1 .. ($arg{instances} || 1)];
     return $self;
@@ -69,6 +95,11 @@ sub new {
 
 sub redis { return $_[0]{redis_server} }
 sub idp   { return $_[0]{idp} }
+
+# where tokens are delivered to, and what came there (decoded bodies)
+sub gateway   { return $_[0]{gateway} }
+sub delivered { return $_[0]{gateway}->delivered }
+
 sub nginx { return $_[0]{nginx}[$_[1] || 0] }
 sub dir   { return $_[0]{dir} }
 
@@ -88,7 +119,9 @@ sub _nginx {
         name => $name, workers => $self->{workers} || 1,
         main => $self->{main} || '',
         vars => { REDIS => $self->redis->socket, IDP => $self->idp->port,
-                  STACK => $self->{dir}, %{$self->{vars} || {}} },
+                  STACK => $self->{dir},
+                  $self->{gateway} ? (GATEWAY => $self->{gateway}->port) : (),
+                  %{$self->{vars} || {}} },
         http => $self->conf,
         %{$self->{nginx_args} || {}});
 }
@@ -100,7 +133,10 @@ sub conf {
     my ($self) = @_;
 
     my %part = map { $_ => $self->{$_} // '' }
-        qw(http server finish begin page locations listen issuer);
+        qw(http server finish begin page locations listen issuer classes
+            provers);
+    $part{issuers} = $self->_issuers;
+    $part{handlers} = $self->_handlers;
     my $class = $self->{class} // 'ttl 1h; window 10m; attempts 3;';
     my $redis = $self->{redis} // 'enroll_redis unix:%%REDIS%%;';
 
@@ -109,7 +145,10 @@ sub conf {
     enroll_keys %%STACK%%/keys.jwks;
     $redis
     enroll_class standard { $class }
+    $part{classes}
     enroll_issuer hr { secret_file %%STACK%%/hr.secret; $part{issuer} }
+    $part{issuers}
+    $part{provers}
     enroll_log %%DIR%%/logs/enroll.log;
     enroll_url http://localhost:%%PORT%%/enroll;
     $part{http}
@@ -122,8 +161,7 @@ sub conf {
         $part{server}
 
         location = /enroll { enroll_redeem /register; }
-        location = /enroll/issue { enroll_issue hr; }
-        location = /enroll/revoke { enroll_revoke hr; }
+        $part{handlers}
         location = /enroll/status { enroll_status; }
 
         location = /register {
@@ -157,36 +195,115 @@ CONF
 }
 
 
-# A signed call of the issuer.
+sub _issuers {
+    my ($self) = @_;
+
+    my $issuers = $self->{issuers};
+    return $issuers // '' if !ref $issuers;
+
+    return join "\n    ", map { "enroll_issuer $_ "
+        . "{ secret_file %%STACK%%/$_.secret; $issuers->{$_} }" }
+        sort keys %$issuers;
+}
+
+
+# The locations of those who are not bearers.
+
+sub _handlers {
+    my ($self) = @_;
+
+    my %who = (issue => $self->{issue} // 'hr',
+        revoke => $self->{revoke} // 'hr',
+        map { $_ => $self->{$_} } grep { defined $self->{$_} }
+            qw(approve prove));
+
+    my @handlers = map { "location = /enroll/$_ { enroll_$_ $who{$_}; }" }
+        sort keys %who;
+    push @handlers, 'location = /deliver '
+        . '{ internal; proxy_pass http://127.0.0.1:%%GATEWAY%%; }'
+        if $self->{gateway};
+
+    return join "\n        ", @handlers;
+}
+
+
+# The secret of an issuer.
+
+sub secret_of {
+    my ($self, $issuer) = @_;
+    return $self->{secrets}{$issuer} // croak "no issuer $issuer";
+}
+
+
+# A signed call of an issuer.
 
 sub call {
     my ($self, $path, $body, %arg) = @_;
 
     my $text = ref $body ? $json->encode($body) : $body;
     my $id = $arg{event} // 'event-' . ++$self->{events} . "-$$";
-    my @headers = webhook_headers($arg{secret} // $self->{secret}, $text,
-        id => $id);
+    my @headers = webhook_headers($arg{secret}
+        // $self->secret_of($arg{by} // 'hr'), $text, id => $id);
 
-    return $self->http($arg{instance})->post($path, $text, @headers,
-        'Content-Type' => 'application/json', @{$arg{headers} || []});
+    return $self->http($arg{instance})->post($arg{at} // $path, $text,
+        @headers, 'Content-Type' => 'application/json',
+        @{$arg{headers} || []});
 }
 
+
+# The same: what is not a call's is the body's.
+
+sub _order {
+    my ($self, $path, $body, %order) = @_;
+
+    my %arg = map { $_ => delete $order{$_} } grep { exists $order{$_} }
+        qw(event secret by instance headers at);
+
+    return $self->call($path, { %$body, %order }, %arg);
+}
+
+
+# Of a subject that is fresh, unless named: who has enrolled gets no further
+# standard token (I9).
 
 sub issue {
     my ($self, %joiner) = @_;
 
-    my %arg = map { $_ => delete $joiner{$_} }
-        grep { exists $joiner{$_} } qw(event secret instance headers);
-
-    $joiner{subject} //= 'ada';
-    $joiner{class} //= 'standard';
-    return $self->call('/enroll/issue', \%joiner, %arg);
+    my $subject = $joiner{subject} // 'subject-' . ++$self->{subjects};
+    return $self->_order('/enroll/issue', { class => 'standard' }, %joiner,
+        subject => $subject);
 }
 
 
 sub revoke {
     my ($self, %order) = @_;
-    return $self->call('/enroll/revoke', \%order);
+    return $self->_order('/enroll/revoke', {}, %order);
+}
+
+sub leave {
+    my ($self, %order) = @_;
+    return $self->revoke(reason => 'left', %order);
+}
+
+sub approve {
+    my ($self, %order) = @_;
+    return $self->_order('/enroll/approve', {}, %order);
+}
+
+
+# A SET, and an attestation; more headers may follow.
+
+sub set {
+    my ($self, $jws, @headers) = @_;
+    return $self->http->post('/enroll/issue', $jws,
+        'Content-Type' => 'application/secevent+jwt',
+        Accept => 'application/json', @headers);
+}
+
+sub prove {
+    my ($self, $jws, %headers) = @_;
+    return $self->http->post('/enroll/prove', $jws,
+        'Content-Type' => 'application/jwt', %headers);
 }
 
 
@@ -227,6 +344,23 @@ sub enter {
 
     my $made = $self->issue(%joiner)->json;
     return ($self->session($made->{token}), $made->{id});
+}
+
+
+# The whole way, to a registered passkey; returns the id.
+
+sub enrol {
+    my ($self, %joiner) = @_;
+
+    my ($session, $id) = $self->enter(%joiner);
+    for my $step (qw(begin finish)) {
+        my $response = $self->$step($session);
+        croak "$step: " . $response->status . ' ' . $response->body
+            if $response->status != 200;
+    }
+
+    $self->wait_record($id, state => 'enrolled');
+    return $id;
 }
 
 
