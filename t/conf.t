@@ -208,7 +208,8 @@ subtest 'issuers' => sub {
     my $issuer = sub { "$part{class}\nenroll_issuer hr {\n$_[0]\n}" };
 
     bad 'no secret', "$part{class}\nenroll_issuer hr { # here\n}",
-        qr/no "secret_file" in enroll_issuer "hr"/, qr/sign/;
+        qr/neither "secret_file" nor "jwks" in enroll_issuer "hr"/,
+        qr/nobody could sign/;
     bad 'an unknown class',
         "$part{class}\nenroll_issuer hr { # here\n"
             . "secret_file $secret; class standard urgent; }",

@@ -1,49 +1,22 @@
 
-/* The blocks, and what several directives need. */
+/* What the blocks and several directives need. */
 
 #include "ngx_http_enroll_module.h"
 #include "ngx_http_enroll_secret.h"
-#include "ngx_enroll_webhook.h"
 
 
 #define NGX_HTTP_ENROLL_KEYS_MAX      65536      /* bytes of files */
-#define NGX_HTTP_ENROLL_SECRET_MAX    1024
 
 
 static char *ngx_http_enroll_block_param(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
-static char *ngx_http_enroll_issuer_secret(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_enroll_issuer_class(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static void ngx_http_enroll_keys_cleanup(void *data);
-static void ngx_http_enroll_secret_cleanup(void *data);
 
 
 typedef struct {
     ngx_command_t    *commands;
     void             *conf;
 } ngx_http_enroll_block_t;
-
-
-static ngx_command_t  ngx_http_enroll_issuer_commands[] = {
-
-    { ngx_string("secret_file"),
-      NGX_CONF_TAKE1,
-      ngx_http_enroll_issuer_secret,
-      0,
-      0,
-      NULL },
-
-    { ngx_string("class"),
-      NGX_CONF_1MORE,
-      ngx_http_enroll_issuer_class,
-      0,
-      0,
-      NULL },
-
-      ngx_null_command
-};
 
 
 char *
@@ -145,200 +118,6 @@ ngx_http_enroll_word(ngx_conf_t *cf, ngx_str_t *word)
     }
 
     return NGX_OK;
-}
-
-
-char *
-ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_main_conf_t  *emcf = conf;
-
-    ngx_str_t                 *value, *standard;
-    ngx_http_enroll_issuer_t  *issuer, **slot;
-
-    value = cf->args->elts;
-
-    if (ngx_http_enroll_word(cf, &value[1]) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_enroll_issuer_named(emcf, &value[1])) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate enroll_issuer \"%V\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    issuer = ngx_pcalloc(cf->pool, sizeof(ngx_http_enroll_issuer_t));
-    slot = ngx_array_push(&emcf->issuers);
-
-    if (issuer == NULL || slot == NULL
-        || ngx_array_init(&issuer->secrets, cf->pool, 2,
-                          sizeof(EVP_MAC_CTX *))
-           != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    *slot = issuer;
-    issuer->name = value[1];
-    ngx_http_enroll_where(cf, &issuer->where);
-
-    if (ngx_http_enroll_block(cf, ngx_http_enroll_issuer_commands, issuer)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (issuer->secrets.nelts == 0) {
-        return ngx_http_enroll_conf_error(cf, &issuer->where,
-                   "no \"secret_file\" in enroll_issuer \"%V\": nobody could "
-                   "sign its calls", &issuer->name);
-    }
-
-    if (issuer->classes == NULL) {
-        issuer->classes = ngx_array_create(cf->pool, 1, sizeof(ngx_str_t));
-        standard = issuer->classes ? ngx_array_push(issuer->classes) : NULL;
-        if (standard == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_str_set(standard, "standard");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_enroll_issuer_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_issuer_t  *issuer = conf;
-
-    char                  err[NGX_ENROLL_ERR_LEN];
-    ngx_str_t            *value, text;
-    EVP_MAC_CTX         **secret;
-    ngx_pool_cleanup_t   *cln;
-
-    value = cf->args->elts;
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    secret = ngx_array_push(&issuer->secrets);
-    if (cln == NULL || secret == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_enroll_secret_read(cf, &value[1],
-                                    "a Standard Webhooks secret: whsec_ and "
-                                    "the base64 of 24 to 64 random bytes",
-                                    NGX_HTTP_ENROLL_SECRET_MAX, &text)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    *secret = ngx_enroll_webhook_secret(text.data, text.len, err);
-    ngx_http_enroll_secret_free(&text);
-
-    if (*secret == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"secret_file\" \"%V\": %s", &value[1], err);
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_http_enroll_secret_cleanup;
-    cln->data = *secret;
-
-    return NGX_CONF_OK;
-}
-
-
-static void
-ngx_http_enroll_secret_cleanup(void *data)
-{
-    EVP_MAC_CTX_free(data);
-}
-
-
-static char *
-ngx_http_enroll_issuer_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_enroll_issuer_t  *issuer = conf;
-
-    ngx_str_t   *value, *class;
-    ngx_uint_t   i;
-
-    if (issuer->classes) {
-        return "is duplicate";
-    }
-
-    issuer->classes = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
-    if (issuer->classes == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        class = ngx_array_push(issuer->classes);
-        if (class == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *class = value[i];
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_http_enroll_issuer_t *
-ngx_http_enroll_issuer_named(ngx_http_enroll_main_conf_t *emcf,
-    const ngx_str_t *name)
-{
-    ngx_uint_t                  i;
-    ngx_http_enroll_issuer_t  **issuers;
-
-    issuers = emcf->issuers.elts;
-
-    for (i = 0; i < emcf->issuers.nelts; i++) {
-        if (issuers[i]->name.len == name->len
-            && ngx_memcmp(issuers[i]->name.data, name->data, name->len) == 0)
-        {
-            return issuers[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-/* classes may stand behind the issuers that name them */
-
-char *
-ngx_http_enroll_issuers_init(ngx_conf_t *cf,
-    ngx_http_enroll_main_conf_t *emcf)
-{
-    ngx_str_t                  *class;
-    ngx_uint_t                  i, j;
-    ngx_http_enroll_issuer_t  **issuers;
-
-    issuers = emcf->issuers.elts;
-
-    for (i = 0; i < emcf->issuers.nelts; i++) {
-        class = issuers[i]->classes->elts;
-
-        for (j = 0; j < issuers[i]->classes->nelts; j++) {
-
-            if (ngx_http_enroll_class_find(emcf, &class[j]) == NULL) {
-                return ngx_http_enroll_conf_error(cf, &issuers[i]->where,
-                           "unknown class \"%V\" in enroll_issuer \"%V\": "
-                           "declare it with enroll_class", &class[j],
-                           &issuers[i]->name);
-            }
-        }
-    }
-
-    return NGX_CONF_OK;
 }
 
 

@@ -68,6 +68,13 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       0,
       NULL },
 
+    { ngx_string("enroll_prover"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_enroll_prover_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("enroll"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_FLAG,
       ngx_http_enroll_enable,
@@ -272,6 +279,9 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&emcf->issuers, cf->pool, 4,
                           sizeof(ngx_http_enroll_issuer_t *))
+           != NGX_OK
+        || ngx_array_init(&emcf->provers, cf->pool, 2,
+                          sizeof(ngx_http_enroll_prover_t *))
            != NGX_OK
         || ngx_array_init(&emcf->logs, cf->pool, 4, sizeof(void *))
            != NGX_OK)

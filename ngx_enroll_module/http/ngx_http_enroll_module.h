@@ -63,7 +63,7 @@ typedef struct {
     ngx_enroll_jwks_t          *jwks;
     ngx_str_t                   iss;
     ngx_str_t                   aud;
-    ngx_enroll_set_subject_e    subject;
+    ngx_uint_t                  subject;       /* ngx_enroll_set_subject_e */
     ngx_array_t                *classes;       /* of ngx_str_t; a SET's is the
                                                   first */
     ngx_array_t                *channels;      /* likewise; NULL: any */
@@ -406,6 +406,23 @@ ngx_http_enroll_class_t *ngx_http_enroll_class_find(
     ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
 
 
+/* issuers: the blocks enroll_issuer and enroll_prover */
+
+char *ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_http_enroll_issuer_t *ngx_http_enroll_issuer_named(
+    ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
+
+/* Do the issuers' classes exist? */
+char *ngx_http_enroll_issuers_init(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf);
+
+char *ngx_http_enroll_prover_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_http_enroll_prover_t *ngx_http_enroll_prover_named(
+    ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
+
+
 /* conf: what the blocks and several directives need */
 
 /*
@@ -421,14 +438,6 @@ char *ngx_http_enroll_block(ngx_conf_t *cf, ngx_command_t *commands,
  */
 ngx_int_t ngx_http_enroll_word(ngx_conf_t *cf, ngx_str_t *word);
 
-char *ngx_http_enroll_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-ngx_http_enroll_issuer_t *ngx_http_enroll_issuer_named(
-    ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
-
-/* Do the issuers' classes exist? */
-char *ngx_http_enroll_issuers_init(ngx_conf_t *cf,
-    ngx_http_enroll_main_conf_t *emcf);
 char *ngx_http_enroll_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* Remembers where the directive at hand stands. */

@@ -4,13 +4,34 @@
 #include <openssl/crypto.h>
 
 
-static char *ngx_http_enroll_secret_load(ngx_conf_t *cf, ngx_fd_t fd,
-    ngx_str_t *name, const char *holds, size_t max, ngx_str_t *text);
+static char *ngx_http_enroll_file_read(ngx_conf_t *cf, ngx_str_t *name,
+    const char *holds, size_t max, ngx_uint_t others, ngx_str_t *text);
+static char *ngx_http_enroll_file_load(ngx_conf_t *cf, ngx_fd_t fd,
+    ngx_str_t *name, const char *holds, size_t max, ngx_uint_t others,
+    ngx_str_t *text);
 
 
 char *
 ngx_http_enroll_secret_read(ngx_conf_t *cf, ngx_str_t *name,
     const char *holds, size_t max, ngx_str_t *text)
+{
+    return ngx_http_enroll_file_read(cf, name, holds, max, 0, text);
+}
+
+
+char *
+ngx_http_enroll_public_read(ngx_conf_t *cf, ngx_str_t *name,
+    const char *holds, size_t max, ngx_str_t *text)
+{
+    return ngx_http_enroll_file_read(cf, name, holds, max, 1, text);
+}
+
+
+/* others: they may read it, and write it they may never */
+
+static char *
+ngx_http_enroll_file_read(ngx_conf_t *cf, ngx_str_t *name,
+    const char *holds, size_t max, ngx_uint_t others, ngx_str_t *text)
 {
     char       *rv;
     ngx_fd_t    fd;
@@ -32,7 +53,7 @@ ngx_http_enroll_secret_read(ngx_conf_t *cf, ngx_str_t *name,
         return NGX_CONF_ERROR;
     }
 
-    rv = ngx_http_enroll_secret_load(cf, fd, name, holds, max, text);
+    rv = ngx_http_enroll_file_load(cf, fd, name, holds, max, others, text);
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
@@ -44,8 +65,8 @@ ngx_http_enroll_secret_read(ngx_conf_t *cf, ngx_str_t *name,
 
 
 static char *
-ngx_http_enroll_secret_load(ngx_conf_t *cf, ngx_fd_t fd, ngx_str_t *name,
-    const char *holds, size_t max, ngx_str_t *text)
+ngx_http_enroll_file_load(ngx_conf_t *cf, ngx_fd_t fd, ngx_str_t *name,
+    const char *holds, size_t max, ngx_uint_t others, ngx_str_t *text)
 {
     off_t            size;
     ngx_str_t       *directive;
@@ -60,11 +81,18 @@ ngx_http_enroll_secret_load(ngx_conf_t *cf, ngx_fd_t fd, ngx_str_t *name,
         return NGX_CONF_ERROR;
     }
 
-    if (fi.st_mode & S_IRWXO) {
+    if ((fi.st_mode & S_IRWXO) && !others) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\": others may access \"%V\", it must be "
                            "its owner's and group's alone: chmod o-rwx",
                            directive, name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (fi.st_mode & S_IWOTH) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": others may write \"%V\", and so choose "
+                           "whom to believe: chmod o-w", directive, name);
         return NGX_CONF_ERROR;
     }
 

@@ -1,5 +1,5 @@
 
-/* Files that hold secrets, read while the configuration is. */
+/* Files that hold secrets or public keys, read with the configuration. */
 
 #ifndef _NGX_HTTP_ENROLL_SECRET_H_INCLUDED_
 #define _NGX_HTTP_ENROLL_SECRET_H_INCLUDED_
@@ -20,6 +20,10 @@ char *ngx_http_enroll_secret_read(ngx_conf_t *cf, ngx_str_t *name,
     const char *holds, size_t max, ngx_str_t *text);
 
 void ngx_http_enroll_secret_free(ngx_str_t *text);
+
+/* The same of a file that others may read, though not write. */
+char *ngx_http_enroll_public_read(ngx_conf_t *cf, ngx_str_t *name,
+    const char *holds, size_t max, ngx_str_t *text);
 
 
 #endif /* _NGX_HTTP_ENROLL_SECRET_H_INCLUDED_ */
