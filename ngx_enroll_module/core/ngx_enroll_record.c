@@ -4,12 +4,23 @@
 #include <openssl/crypto.h>
 
 
-#define NGX_ENROLL_RECORD_LABEL   "enroll record 1"
-#define NGX_ENROLL_RECORD_FIELDS  9
+/* no label begins another, and all under one key differ */
+#define NGX_ENROLL_RECORD_LABEL     "enroll record 1"
+#define NGX_ENROLL_PROOF_LABEL      "enroll proof 1"
+#define NGX_ENROLL_APPROVAL_LABEL   "enroll approval 1"
+
+#define NGX_ENROLL_RECORD_FIELDS    11
 
 
-static ngx_int_t ngx_enroll_record_mac(ngx_enroll_key_t *key,
-    const ngx_enroll_record_t *record, u_char mac[NGX_ENROLL_MAC_LEN]);
+static ngx_int_t ngx_enroll_mac_write(ngx_enroll_keys_t *keys,
+    const char *label, const ngx_str_t *fields, ngx_uint_t n, u_char *mac);
+static ngx_int_t ngx_enroll_mac_check(ngx_enroll_keys_t *keys,
+    const char *label, const ngx_str_t *fields, ngx_uint_t n,
+    const ngx_str_t *mac);
+static ngx_int_t ngx_enroll_mac(ngx_enroll_key_t *key, const char *label,
+    const ngx_str_t *fields, ngx_uint_t n, u_char mac[NGX_ENROLL_MAC_LEN]);
+static ngx_uint_t ngx_enroll_record_fields(const ngx_enroll_record_t *record,
+    ngx_str_t *fields);
 static void ngx_enroll_record_hex(u_char *dst, const u_char *src, size_t len);
 static ngx_int_t ngx_enroll_record_unhex(u_char *dst, const u_char *src,
     size_t len);
@@ -19,12 +30,114 @@ ngx_int_t
 ngx_enroll_record_seal(ngx_enroll_keys_t *keys,
     const ngx_enroll_record_t *record, u_char mac[NGX_ENROLL_RECORD_MAC_LEN])
 {
+    ngx_str_t  fields[NGX_ENROLL_RECORD_FIELDS];
+
+    return ngx_enroll_mac_write(keys, NGX_ENROLL_RECORD_LABEL, fields,
+                                ngx_enroll_record_fields(record, fields),
+                                mac);
+}
+
+
+ngx_int_t
+ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
+    const ngx_enroll_record_t *record, const ngx_str_t *mac)
+{
+    ngx_str_t  fields[NGX_ENROLL_RECORD_FIELDS];
+
+    return ngx_enroll_mac_check(keys, NGX_ENROLL_RECORD_LABEL, fields,
+                                ngx_enroll_record_fields(record, fields),
+                                mac);
+}
+
+
+/* the last two go in where there is one of them, as one or neither cannot */
+
+static ngx_uint_t
+ngx_enroll_record_fields(const ngx_enroll_record_t *record, ngx_str_t *fields)
+{
+    fields[0] = record->id;
+    fields[1] = record->subject;
+    fields[2] = record->class;
+    fields[3] = record->issuer;
+    fields[4] = record->event;
+    fields[5] = record->channel;
+    fields[6] = record->expires_at;
+    fields[7] = record->window;
+    fields[8] = record->attempts_allowed;
+    fields[9] = record->exception;
+    fields[10] = record->requester;
+
+    return (record->exception.len || record->requester.len)
+           ? NGX_ENROLL_RECORD_FIELDS : NGX_ENROLL_RECORD_FIELDS - 2;
+}
+
+
+ngx_int_t
+ngx_enroll_proof_seal(ngx_enroll_keys_t *keys,
+    const ngx_enroll_proof_record_t *proof,
+    u_char mac[NGX_ENROLL_RECORD_MAC_LEN])
+{
+    ngx_str_t  fields[] = {
+        proof->id, proof->level, proof->prover, proof->method, proof->at,
+        proof->evidence, proof->jti
+    };
+
+    return ngx_enroll_mac_write(keys, NGX_ENROLL_PROOF_LABEL, fields,
+                                sizeof(fields) / sizeof(fields[0]), mac);
+}
+
+
+ngx_int_t
+ngx_enroll_proof_verify(ngx_enroll_keys_t *keys,
+    const ngx_enroll_proof_record_t *proof, const ngx_str_t *mac)
+{
+    ngx_str_t  fields[] = {
+        proof->id, proof->level, proof->prover, proof->method, proof->at,
+        proof->evidence, proof->jti
+    };
+
+    return ngx_enroll_mac_check(keys, NGX_ENROLL_PROOF_LABEL, fields,
+                                sizeof(fields) / sizeof(fields[0]), mac);
+}
+
+
+ngx_int_t
+ngx_enroll_approval_seal(ngx_enroll_keys_t *keys,
+    const ngx_enroll_approval_record_t *approval,
+    u_char mac[NGX_ENROLL_RECORD_MAC_LEN])
+{
+    ngx_str_t  fields[] = {
+        approval->id, approval->approver, approval->issuer
+    };
+
+    return ngx_enroll_mac_write(keys, NGX_ENROLL_APPROVAL_LABEL, fields,
+                                sizeof(fields) / sizeof(fields[0]), mac);
+}
+
+
+ngx_int_t
+ngx_enroll_approval_verify(ngx_enroll_keys_t *keys,
+    const ngx_enroll_approval_record_t *approval, const ngx_str_t *mac)
+{
+    ngx_str_t  fields[] = {
+        approval->id, approval->approver, approval->issuer
+    };
+
+    return ngx_enroll_mac_check(keys, NGX_ENROLL_APPROVAL_LABEL, fields,
+                                sizeof(fields) / sizeof(fields[0]), mac);
+}
+
+
+static ngx_int_t
+ngx_enroll_mac_write(ngx_enroll_keys_t *keys, const char *label,
+    const ngx_str_t *fields, ngx_uint_t n, u_char *mac)
+{
     u_char             raw[NGX_ENROLL_MAC_LEN];
     ngx_enroll_key_t  *key;
 
     key = &keys->keys[0];
 
-    if (ngx_enroll_record_mac(key, record, raw) != NGX_OK) {
+    if (ngx_enroll_mac(key, label, fields, n, raw) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -35,9 +148,9 @@ ngx_enroll_record_seal(ngx_enroll_keys_t *keys,
 }
 
 
-ngx_int_t
-ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
-    const ngx_enroll_record_t *record, const ngx_str_t *mac)
+static ngx_int_t
+ngx_enroll_mac_check(ngx_enroll_keys_t *keys, const char *label,
+    const ngx_str_t *fields, ngx_uint_t n, const ngx_str_t *mac)
 {
     u_char             number;
     u_char             given[NGX_ENROLL_DIGEST_LEN],
@@ -60,7 +173,7 @@ ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
         return NGX_DECLINED;
     }
 
-    if (ngx_enroll_record_mac(key, record, right) != NGX_OK) {
+    if (ngx_enroll_mac(key, label, fields, n, right) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -76,36 +189,32 @@ ngx_enroll_record_verify(ngx_enroll_keys_t *keys,
 
 
 static ngx_int_t
-ngx_enroll_record_mac(ngx_enroll_key_t *key, const ngx_enroll_record_t *record,
-    u_char mac[NGX_ENROLL_MAC_LEN])
+ngx_enroll_mac(ngx_enroll_key_t *key, const char *label,
+    const ngx_str_t *fields, ngx_uint_t n, u_char mac[NGX_ENROLL_MAC_LEN])
 {
-    u_char             lens[NGX_ENROLL_RECORD_FIELDS][4];
-    ngx_str_t          parts[1 + 2 * NGX_ENROLL_RECORD_FIELDS], *part;
-    ngx_uint_t         i;
-    const ngx_str_t   *fields[NGX_ENROLL_RECORD_FIELDS] = {
-        &record->id, &record->subject, &record->class, &record->issuer,
-        &record->event, &record->channel, &record->expires_at,
-        &record->window, &record->attempts_allowed
-    };
+    u_char      lens[NGX_ENROLL_RECORD_FIELDS][4];
+    ngx_str_t   parts[1 + 2 * NGX_ENROLL_RECORD_FIELDS], *part;
+    ngx_uint_t  i;
 
     part = parts;
 
-    ngx_str_set(part, NGX_ENROLL_RECORD_LABEL);
+    part->data = (u_char *) label;
+    part->len = ngx_strlen(label);
     part++;
 
     /* the lengths keep a byte from moving to the neighbouring field */
 
-    for (i = 0; i < NGX_ENROLL_RECORD_FIELDS; i++) {
-        lens[i][0] = (u_char) (fields[i]->len >> 24);
-        lens[i][1] = (u_char) (fields[i]->len >> 16);
-        lens[i][2] = (u_char) (fields[i]->len >> 8);
-        lens[i][3] = (u_char) fields[i]->len;
+    for (i = 0; i < n; i++) {
+        lens[i][0] = (u_char) (fields[i].len >> 24);
+        lens[i][1] = (u_char) (fields[i].len >> 16);
+        lens[i][2] = (u_char) (fields[i].len >> 8);
+        lens[i][3] = (u_char) fields[i].len;
 
         part->data = lens[i];
         part->len = 4;
         part++;
 
-        *part++ = *fields[i];
+        *part++ = fields[i];
     }
 
     return ngx_enroll_hmac(key->mac[NGX_ENROLL_KEY_RECORD], parts,

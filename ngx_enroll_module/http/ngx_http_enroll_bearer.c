@@ -240,6 +240,8 @@ ngx_http_enroll_bearer(ngx_http_enroll_ctx_t *ctx, ngx_enroll_bearer_t *bearer)
     bearer->session = ctx->session;
     bearer->direct = (ctx->bearer == NGX_HTTP_ENROLL_BEARER_TOKEN);
     bearer->client = ctx->request->connection->addr_text;
+    bearer->nrules = 0;
+    bearer->rules = NULL;
 }
 
 

@@ -111,3 +111,17 @@ ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body)
     r->request_body->bufs = NULL;
     r->headers_in.content_length_n = 0;
 }
+
+
+void
+ngx_http_enroll_json_cleanse(json_t *json, const char *member)
+{
+    json_t  *value;
+
+    value = json_object_get(json, member);
+
+    if (json_is_string(value)) {
+        OPENSSL_cleanse((char *) json_string_value(value),
+                        json_string_length(value));
+    }
+}

@@ -10,6 +10,8 @@ static ngx_uint_t ngx_http_enroll_is_proxy(ngx_module_t *module,
     const char *name);
 static char *ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
     ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
+static char *ngx_http_enroll_resolve_provers(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
 
 
 /* what a location needs that was to be said elsewhere */
@@ -56,6 +58,10 @@ ngx_http_enroll_check(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
     }
 
     if (ngx_http_enroll_check_repeats(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_enroll_resolve_provers(cf, emcf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -162,6 +168,45 @@ ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "\"enroll_issue\" needs \"enroll_url\": the public address "
                    "of the enroll_redeem location, to make links of");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_enroll_resolve_provers(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf)
+{
+    ngx_str_t                  *name;
+    ngx_uint_t                  i;
+    ngx_http_enroll_prover_t  **prover;
+
+    if (conf->prover_names == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    conf->provers = ngx_array_create(cf->pool, conf->prover_names->nelts,
+                                     sizeof(ngx_http_enroll_prover_t *));
+    if (conf->provers == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    name = conf->prover_names->elts;
+
+    for (i = 0; i < conf->prover_names->nelts; i++) {
+        prover = ngx_array_push(conf->provers);
+        if (prover == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *prover = ngx_http_enroll_prover_named(emcf, &name[i]);
+
+        if (*prover == NULL) {
+            return ngx_http_enroll_conf_error(cf, &conf->where,
+                       "unknown prover \"%V\": declare it with "
+                       "enroll_prover", &name[i]);
+        }
     }
 
     return NGX_CONF_OK;

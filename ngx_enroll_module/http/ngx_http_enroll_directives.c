@@ -15,8 +15,9 @@ static char *ngx_http_enroll_success_param(ngx_conf_t *cf,
     ngx_http_enroll_success_t *success, ngx_str_t *value);
 static char *ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
     ngx_http_handler_pt handler);
-static char *ngx_http_enroll_names(ngx_conf_t *cf,
-    ngx_http_enroll_loc_conf_t *elcf);
+static char *ngx_http_enroll_names(ngx_conf_t *cf, ngx_array_t **names);
+static char *ngx_http_enroll_target(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *target);
 
 
 char *
@@ -320,26 +321,44 @@ ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
 
 
 static char *
-ngx_http_enroll_names(ngx_conf_t *cf, ngx_http_enroll_loc_conf_t *elcf)
+ngx_http_enroll_names(ngx_conf_t *cf, ngx_array_t **names)
 {
     ngx_str_t   *value, *name;
     ngx_uint_t   i;
 
-    elcf->issuer_names = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
-    if (elcf->issuer_names == NULL) {
+    *names = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+    if (*names == NULL) {
         return NGX_CONF_ERROR;
     }
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        name = ngx_array_push(elcf->issuer_names);
+        name = ngx_array_push(*names);
         if (name == NULL) {
             return NGX_CONF_ERROR;
         }
 
         *name = value[i];
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_enroll_target(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *target)
+{
+    if (!ngx_enroll_uri_canonical(path)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid target \"%V\": it is the path of a page "
+                           "endpoint on this server, begins with a slash "
+                           "and has none of \"//\", \"\\\", \";\" in it",
+                           path);
+        return NGX_CONF_ERROR;
+    }
+
+    *target = *path;
 
     return NGX_CONF_OK;
 }
@@ -356,7 +375,7 @@ ngx_http_enroll_issue(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    return ngx_http_enroll_names(cf, elcf);
+    return ngx_http_enroll_names(cf, &elcf->issuer_names);
 }
 
 
@@ -375,18 +394,7 @@ ngx_http_enroll_redeem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (!ngx_enroll_uri_canonical(&value[1])) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid target \"%V\": it is the path of a page "
-                           "endpoint on this server, begins with a slash "
-                           "and has none of \"//\", \"\\\", \";\" in it",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    elcf->target = value[1];
-
-    return NGX_CONF_OK;
+    return ngx_http_enroll_target(cf, &value[1], &elcf->target);
 }
 
 
@@ -402,7 +410,58 @@ ngx_http_enroll_revoke(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    return ngx_http_enroll_names(cf, elcf);
+    return ngx_http_enroll_names(cf, &elcf->issuer_names);
+}
+
+
+char *
+ngx_http_enroll_approve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_loc_conf_t  *elcf = conf;
+
+    char  *rv;
+
+    rv = ngx_http_enroll_handler(cf, conf, ngx_http_enroll_approve_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_enroll_names(cf, &elcf->issuer_names);
+}
+
+
+char *
+ngx_http_enroll_prove(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_loc_conf_t  *elcf = conf;
+
+    char       *rv;
+    ngx_str_t  *last;
+
+    rv = ngx_http_enroll_handler(cf, conf, ngx_http_enroll_prove_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    last = cf->args->elts;
+    last += cf->args->nelts - 1;
+
+    if (last->len > 7 && ngx_strncmp(last->data, "return=", 7) == 0) {
+        last->data += 7;
+        last->len -= 7;
+        cf->args->nelts--;
+
+        rv = ngx_http_enroll_target(cf, last, &elcf->target);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (cf->args->nelts < 2) {
+        return "names no prover";
+    }
+
+    return ngx_http_enroll_names(cf, &elcf->prover_names);
 }
 
 

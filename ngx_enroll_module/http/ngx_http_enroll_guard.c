@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_guard_pass(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_read(ngx_http_request_t *r);
 static void ngx_http_enroll_guard_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_enroll_guard_ask(ngx_http_request_t *r,
@@ -203,6 +205,7 @@ ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
 
     if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)
         && elcf->handler == NULL
+        && (ngx_http_enroll_deliver_is(ctx, r) || !(ctx && ctx->order))
         && !(ctx && ctx->read)
         && !(mlcf->handler && r->request_body && r->request_body->bufs))
     {
@@ -393,7 +396,7 @@ ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
         /* the ledger has answered, or another location asked for this one */
 
         if (ctx->granted & elcf->endpoint) {
-            return NGX_DECLINED;
+            return ngx_http_enroll_guard_pass(r, ctx, elcf);
         }
 
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, ctx->reason);
@@ -446,7 +449,48 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     ctx->proof = facts.proof;
     ngx_str_set(&ctx->state, "redeemed");
 
-    return NGX_DECLINED;
+    return ngx_http_enroll_guard_pass(r, ctx, elcf);
+}
+
+
+/*
+ * The page stays reachable before the proof, so that the IdP can lead the
+ * person to it; or it is we who do.
+ */
+
+static ngx_int_t
+ngx_http_enroll_guard_pass(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_str_t                     url, store;
+    ngx_http_enroll_class_t      *class;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    if (elcf->endpoint != NGX_HTTP_ENROLL_PAGE || elcf->prove_at == NULL) {
+        return NGX_DECLINED;
+    }
+
+    class = ngx_http_enroll_class_find(emcf, &ctx->class);
+
+    if (class == NULL
+        || ngx_enroll_proof_find(&ctx->proof)
+           >= (ngx_int_t) class->policy.proof)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_str_set(&store, "no-store");
+
+    if (ngx_http_complex_value(r, elcf->prove_at, &url) != NGX_OK
+        || ngx_http_enroll_header_add(r, "Cache-Control", &store) != NGX_OK
+        || ngx_http_enroll_header_add(r, "Location", &url) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_HTTP_SEE_OTHER;
 }
 
 
@@ -489,6 +533,8 @@ static ngx_int_t
 ngx_http_enroll_guard_ask(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
     ngx_http_enroll_loc_conf_t *elcf)
 {
+    ngx_uint_t                   nfacts;
+    ngx_keyval_t                *facts;
     ngx_http_cleanup_t          *cln;
     ngx_enroll_ledger_t         *ledger;
     ngx_enroll_bearer_t          bearer;
@@ -504,10 +550,33 @@ ngx_http_enroll_guard_ask(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
 
     ngx_http_enroll_bearer(ctx, &bearer);
 
+    /* what is brought to be bound is seen before it is claimed */
+
+    facts = NULL;
+    nfacts = 0;
+
+    if (elcf->endpoint == NGX_HTTP_ENROLL_FINISH) {
+        if (ngx_http_enroll_authenticator(r, ctx, elcf) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        facts = ngx_http_enroll_authenticator_facts(r, ctx, &nfacts);
+        if (facts == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    bearer.rules = ngx_http_enroll_rules(r, elcf->endpoint, 0,
+                                         &bearer.nrules);
+    if (bearer.rules == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     switch (elcf->endpoint) {
 
     case NGX_HTTP_ENROLL_FINISH:
         ctx->call = ngx_enroll_claim(ledger, &bearer, escf->begins > 0,
+                                     facts, nfacts,
                                      ngx_http_enroll_guard_answer, ctx);
         break;
 

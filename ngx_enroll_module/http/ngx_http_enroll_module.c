@@ -152,6 +152,27 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       0,
       NULL },
 
+    { ngx_string("enroll_approve"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_enroll_approve,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("enroll_prove"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_enroll_prove,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("enroll_prove_at"),
+      NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_enroll_loc_conf_t, prove_at),
+      NULL },
+
     { ngx_string("enroll_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_enroll_status,
@@ -296,6 +317,10 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
 static char *
 ngx_http_enroll_init_main_conf(ngx_conf_t *cf, void *conf)
 {
+    if (ngx_http_enroll_classes_init(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_enroll_issuers_init(cf, conf);
 }
 
@@ -353,7 +378,10 @@ ngx_http_enroll_create_loc_conf(ngx_conf_t *cf)
      *     conf->handler = NULL;
      *     conf->issuers = NULL;
      *     conf->issuer_names = NULL;
+     *     conf->provers = NULL;
+     *     conf->prover_names = NULL;
      *     conf->url = NULL;
+     *     conf->prove_at = NULL;
      *     conf->target = { 0, NULL };
      *     conf->where = { NULL, 0 };
      *     conf->ledger = { NULL };
@@ -397,6 +425,10 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->url = prev->url;
     }
 
+    if (conf->prove_at == NULL) {
+        conf->prove_at = prev->prove_at;
+    }
+
     ngx_http_enroll_merge_success(&prev->success, &conf->success);
 
     /* ledger is made by the worker that asks it first */
@@ -430,8 +462,8 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 
 /*
- * A handler, and with it issuers (issuer_names) and target, is a location's
- * own, but for the if and limit_except blocks in it.
+ * A handler, and with it issuers, provers (issuer_names, prover_names) and
+ * target, is a location's own, but for the if and limit_except blocks in it.
  */
 
 static char *
@@ -446,6 +478,8 @@ ngx_http_enroll_merge_handler(ngx_conf_t *cf,
         conf->handler = prev->handler;
         conf->issuer_names = prev->issuer_names;
         conf->issuers = prev->issuers;
+        conf->prover_names = prev->prover_names;
+        conf->provers = prev->provers;
         conf->target = prev->target;
 
         clcf->handler = conf->handler;

@@ -15,6 +15,7 @@
 
 #include "ngx_enroll_authenticator.h"
 #include "ngx_enroll_class.h"
+#include "ngx_enroll_joiner.h"
 #include "ngx_enroll_jwks.h"
 #include "ngx_enroll_ledger.h"
 #include "ngx_enroll_session.h"
@@ -167,6 +168,28 @@ typedef enum {
 typedef void (*ngx_http_enroll_body_pt)(ngx_http_request_t *r,
     ngx_str_t *body);
 
+typedef struct ngx_http_enroll_order_s     ngx_http_enroll_order_t;
+typedef struct ngx_http_enroll_delivery_s  ngx_http_enroll_delivery_t;
+
+/*
+ * What has become of an order. reason is OK (a token was made), REPEAT (it
+ * was before, by the same event), or why not; then detail may say more than
+ * its usual text. Strings are gone when it returns.
+ */
+typedef struct {
+    ngx_enroll_reason_e           reason;
+    const char                   *detail;      /* may be NULL */
+    ngx_str_t                     id;          /* hex; OK, REPEAT */
+    ngx_str_t                     state;       /* OK, REPEAT */
+    ngx_str_t                     token;       /* OK; empty: delivered */
+    ngx_str_t                     url;         /* OK; empty: delivered */
+    int64_t                       expires_at;  /* OK; ms since the epoch */
+} ngx_http_enroll_ordered_t;
+
+/* Sends the answer in the caller's form; a code to finalize with. */
+typedef ngx_int_t (*ngx_http_enroll_order_pt)(ngx_http_request_t *r,
+    ngx_http_enroll_ordered_t *ordered);
+
 
 /*
  * The request's context. It survives internal redirects, which wipe r->ctx:
@@ -190,6 +213,8 @@ typedef struct {
     ngx_str_t                     proof;
     ngx_enroll_reason_e           reason;      /* of the refusal, or OK */
 
+    ngx_enroll_authenticator_t   *authenticator;   /* that finish brings */
+
     /* the ledger is being asked, or has answered, for asked */
     ngx_enroll_call_t            *call;
     ngx_uint_t                    asked;       /* endpoint */
@@ -207,6 +232,8 @@ typedef struct {
     /* of our own handlers */
     ngx_http_enroll_body_pt       body_handler;
     const char                   *step;
+    ngx_http_enroll_order_t      *order;
+    ngx_http_enroll_delivery_t   *delivery;
 
     unsigned                      parsed:1;
     unsigned                      cleaned:1;   /* of reserved headers */
@@ -345,6 +372,9 @@ ngx_int_t ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
 /* Overwrites the body: it is gone from memory, $request_body, error pages. */
 void ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body);
 
+/* Overwrites a string member: jansson frees its memory as it is. */
+void ngx_http_enroll_json_cleanse(json_t *json, const char *member);
+
 
 /* issuer: authenticated calls by issuers */
 
@@ -360,11 +390,74 @@ ngx_http_enroll_issuer_t *ngx_http_enroll_issuer_find(ngx_http_request_t *r,
     ngx_str_t *body, const char *step, ngx_str_t *event, ngx_int_t *rc);
 
 
+/* authenticator: what a finish brings */
+
+/*
+ * Reads the registration response of a finish whose body is there
+ * (ctx->read), once; ctx->authenticator is set, or NULL where it cannot be
+ * read. NGX_OK or NGX_ERROR (no memory).
+ */
+ngx_int_t ngx_http_enroll_authenticator(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+
+/*
+ * What goes to the record, in r->pool; *n of them, 0 where it could not be
+ * read. NULL: no memory.
+ */
+ngx_keyval_t *ngx_http_enroll_authenticator_facts(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_uint_t *n);
+
+
+/* order: the path behind all joiner events */
+
+/*
+ * Orders a token: the class, channel, ttl and attributes are checked, the
+ * ledger is asked, and where the class says so the token is delivered.
+ * NGX_AGAIN: answer will be called, and the request finalized, later;
+ * otherwise a code to finalize with, from answer or an error. joiner may be
+ * freed then. Where the joiner names no class it is the issuer's first one.
+ */
+ngx_int_t ngx_http_enroll_order(ngx_http_request_t *r,
+    ngx_http_enroll_issuer_t *issuer, const ngx_str_t *event,
+    const ngx_enroll_joiner_t *joiner, ngx_http_enroll_order_pt answer);
+
+
+/* deliver: the token's way out that passes no issuer */
+
+typedef void (*ngx_http_enroll_delivered_pt)(ngx_http_request_t *r,
+    ngx_uint_t delivered);
+
+/*
+ * Sends body (in r->pool, cleansed afterwards) by POST to an internal
+ * location, in a subrequest; calls handler when it is over: delivered is 1
+ * after a 2xx. NGX_OK or NGX_ERROR: nothing was sent.
+ */
+ngx_int_t ngx_http_enroll_deliver(ngx_http_request_t *r, ngx_str_t *uri,
+    ngx_str_t *body, ngx_http_enroll_delivered_pt handler);
+
+/* Is it the subrequest that delivers? */
+ngx_uint_t ngx_http_enroll_deliver_is(ngx_http_enroll_ctx_t *ctx,
+    ngx_http_request_t *r);
+
+
+/* rules: what each class asks of this request */
+
+/*
+ * The rules of all classes, *n of them, in r->pool, for an endpoint (which
+ * policies are asked depends on it) or NGX_HTTP_ENROLL_NONE. With `redeems`
+ * deny_if is asked as at an endpoint. NULL: no memory.
+ */
+ngx_enroll_rule_t *ngx_http_enroll_rules(ngx_http_request_t *r,
+    ngx_uint_t endpoint, ngx_uint_t redeems, ngx_uint_t *n);
+
+
 /* the content handlers */
 
 ngx_int_t ngx_http_enroll_issue_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_redeem_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_revoke_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_prove_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_approve_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_status_handler(ngx_http_request_t *r);
 
 
@@ -404,6 +497,10 @@ char *ngx_http_enroll_class_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_http_enroll_class_t *ngx_http_enroll_class_find(
     ngx_http_enroll_main_conf_t *emcf, const ngx_str_t *name);
+
+/* All classes are read: exceptions get what they inherit, and are compared. */
+char *ngx_http_enroll_classes_init(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf);
 
 
 /* issuers: the blocks enroll_issuer and enroll_prover */
@@ -467,6 +564,10 @@ char *ngx_http_enroll_issue(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_enroll_redeem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_revoke(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_approve(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_prove(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -9,7 +9,8 @@
 static void ngx_http_enroll_revoke_body(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_enroll_revoke_ask(ngx_http_request_t *r,
-    ngx_http_enroll_issuer_t *issuer, ngx_enroll_leaver_t *leaver);
+    ngx_http_enroll_issuer_t *issuer, ngx_str_t *event,
+    ngx_enroll_leaver_t *leaver);
 static void ngx_http_enroll_revoke_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 
@@ -40,7 +41,7 @@ ngx_http_enroll_revoke_body(ngx_http_request_t *r, ngx_str_t *body)
     }
 
     if (ngx_enroll_leaver_read(&leaver, body, err) == NGX_OK) {
-        rc = ngx_http_enroll_revoke_ask(r, issuer, &leaver);
+        rc = ngx_http_enroll_revoke_ask(r, issuer, &event, &leaver);
         ngx_enroll_leaver_free(&leaver);
 
     } else {
@@ -57,7 +58,8 @@ ngx_http_enroll_revoke_body(ngx_http_request_t *r, ngx_str_t *body)
 
 static ngx_int_t
 ngx_http_enroll_revoke_ask(ngx_http_request_t *r,
-    ngx_http_enroll_issuer_t *issuer, ngx_enroll_leaver_t *leaver)
+    ngx_http_enroll_issuer_t *issuer, ngx_str_t *event,
+    ngx_enroll_leaver_t *leaver)
 {
     ngx_enroll_ledger_t      *ledger;
     ngx_http_enroll_ctx_t    *ctx;
@@ -76,6 +78,7 @@ ngx_http_enroll_revoke_ask(ngx_http_request_t *r,
     revocation.subject = leaver->subject;
     revocation.why = leaver->reason.len ? leaver->reason : why;
     revocation.by = issuer->name;
+    revocation.event = *event;
     revocation.client = r->connection->addr_text;
 
     ctx->call = ngx_enroll_revoke(ledger, &revocation,
@@ -111,6 +114,15 @@ ngx_http_enroll_revoke_answer(ngx_enroll_call_t *call,
         rc = ngx_http_enroll_respond_json(r, NGX_HTTP_OK, "application/json",
                  json_pack("{s:s%, s:s%}",
                            "id", call->id, (size_t) NGX_ENROLL_HEX_LEN,
+                           "state", result->state.data, result->state.len));
+        break;
+
+    case NGX_ENROLL_REPEAT:
+        ctx->reason = NGX_ENROLL_OK;
+
+        rc = ngx_http_enroll_respond_json(r, NGX_HTTP_OK, "application/json",
+                 json_pack("{s:s%, s:s%}",
+                           "id", result->token.data, result->token.len,
                            "state", result->state.data, result->state.len));
         break;
 

@@ -13,6 +13,7 @@ typedef struct {
     u_char                id[NGX_ENROLL_DIGEST_LEN];
     u_char                session[NGX_ENROLL_DIGEST_LEN];
     ngx_enroll_reason_e   state;
+    ngx_uint_t            replayed;          /* and the ledger was told */
     ngx_msec_t            until;
     ngx_msec_t            checked;           /* facts are good until then */
     u_char               *facts;             /* NULL: there are none */
@@ -284,6 +285,33 @@ done:
     }
 
     return reason;
+}
+
+
+ngx_uint_t
+ngx_http_enroll_zone_replayed(ngx_http_enroll_zone_t *zone, const u_char *id)
+{
+    ngx_uint_t                first;
+    ngx_http_enroll_entry_t  *entry;
+
+    first = 0;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    entry = ngx_http_enroll_zone_lookup(zone, id);
+
+    if (entry
+        && !entry->replayed
+        && (entry->state == NGX_ENROLL_REDEEMED
+            || entry->state == NGX_ENROLL_ENROLLED))
+    {
+        entry->replayed = 1;
+        first = 1;
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return first;
 }
 
 

@@ -82,6 +82,13 @@ ngx_enroll_reason_e ngx_http_enroll_zone_find(ngx_http_enroll_zone_t *zone,
     const u_char *id, const u_char *session, ngx_pool_t *pool,
     ngx_http_enroll_facts_t *facts);
 
+/*
+ * A token that is redeemed or enrolled was presented again: 1 the first time
+ * that it is said of it on this host.
+ */
+ngx_uint_t ngx_http_enroll_zone_replayed(ngx_http_enroll_zone_t *zone,
+    const u_char *id);
+
 void ngx_http_enroll_zone_count(ngx_http_enroll_zone_t *zone,
     ngx_http_enroll_count_e count);
 void ngx_http_enroll_zone_count_refused(ngx_http_enroll_zone_t *zone,

@@ -3,19 +3,27 @@
 -- ARGV[6]  the session's digest
 -- ARGV[7]  '1': the token itself was presented, and is redeemed here if it
 --          was not yet
+-- ARGV[8…] the rules of all classes
 --
 -- Verdicts: ok, unknown, void, expired, redeemed (another has the session),
 -- claimed (a finish is in flight, or ended unknown), enrolled, revoked,
--- locked
+-- locked, class, unapproved, denied, unproofed (I4)
 
 local record = load(RECORD)
 if record.op == OP then
-    return reply('ok')
+    return reply(record.state == 'redeemed' and 'ok' or ended(record))
 end
 
-local reason = obstacle(record, ARGV[6], ARGV[7] == '1')
+local rule = record.state and rule_of(record, 8)
+local reason, why = obstacle(record, ARGV[6], ARGV[7] == '1')
+if reason == 'redeemed' then
+    return reply(replayed('begin', record, rule))
+end
+if not reason then
+    reason, why = broken(record, rule, true)
+end
 if reason then
-    return reply(refuse('begin', record, reason))
+    return reply(refuse('begin', record, reason, why))
 end
 if record.state == 'issued' then
     redeem(record, ARGV[6])

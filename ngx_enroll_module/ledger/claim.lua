@@ -4,42 +4,85 @@
 -- ARGV[6]  the session's digest
 -- ARGV[7]  '1': the token itself was presented (as in begin)
 -- ARGV[8]  '1': a begin must have come before
+-- ARGV[9]  how many of the ARGV that follow are facts
+-- ARGV[10…] field, value, …: what is known of the authenticator
+-- and then the rules of all classes
 --
--- Verdicts: as begin, and order (no begin yet)
+-- Verdicts: as begin, and order (no begin yet), authenticator (not one that
+-- the class allows: the attempt counts, and the last one locks)
+
+local facts = {}
+for i = 10, 9 + tonumber(ARGV[9]) do
+    facts[#facts + 1] = ARGV[i]
+end
 
 local record = load(RECORD)
 if record.op == OP then
-    return reply('ok')
+    return reply(record.state == 'claimed' and 'ok' or ended(record))
 end
 
--- A copy that comes late: of a claim that has been settled, or given up.
+-- A copy that comes late: of a claim that was refused, settled or given up.
+if record.refused == OP then
+    return reply('authenticator')
+end
 if record.claim == OP or record['withdrawn:' .. OP] then
     return reply('claimed')
 end
 
-local reason = obstacle(record, ARGV[6], ARGV[7] == '1')
-if not reason and ARGV[8] == '1' and not record.begun_at then
-    reason = 'order'
+local rule = record.state and rule_of(record, 10 + #facts)
+local reason, why = obstacle(record, ARGV[6], ARGV[7] == '1')
+if reason == 'redeemed' then
+    return reply(replayed('claim', record, rule))
 end
-if reason then
-    return reply(refuse('claim', record, reason))
+if not reason then
+    reason, why = broken(record, rule, true)
+end
+if (not reason or reason == 'authenticator') and ARGV[8] == '1'
+   and not record.begun_at
+then
+    reason, why = 'order', nil
+end
+if reason and reason ~= 'authenticator' then
+    return reply(refuse('claim', record, reason, why))
 end
 if record.state == 'issued' then
     redeem(record, ARGV[6])
+end
+
+local attempts = tonumber(record.attempts) + 1
+
+local function lock(fields, extra)
+    redis.call('ZREM', LIVE, ID)
+    append(fields, { 'locked_at', decimal(now) })
+    change('lock', record, 'locked', fields, extra)
+    return reply('locked')
+end
+
+if reason then
+    local fields = { 'attempts', decimal(attempts), 'refused', OP }
+    local extra = { 'step', 'claim', 'reason', reason, 'why', why,
+                    'attempt', decimal(attempts) }
+    append(extra, facts)
+    if attempts >= tonumber(record.attempts_allowed) then
+        return lock(fields, extra)
+    end
+    write(RECORD, record, fields)
+    append(extra, { 'from', 'redeemed', 'to', 'redeemed' })
+    tell('refuse', ID, record, extra)
+    return reply('authenticator')
 end
 
 -- Attempts that were given back are counted, too: the hundred and first
 -- claim locks (SP 800-63B-4, 3.2.2).
 local claims = tonumber(record.claims or '0') + 1
 if claims > 100 then
-    redis.call('ZREM', LIVE, ID)
-    change('lock', record, 'locked', { 'locked_at', decimal(now) }, {})
-    return reply('locked')
+    return lock({}, {})
 end
 
-redis.call('HDEL', RECORD, 'outcome')
-change('claim', record, 'claimed',
-       { 'claim', OP, 'claimed_at', decimal(now), 'claims', decimal(claims),
-         'attempts', decimal(tonumber(record.attempts) + 1) },
-       { 'attempt', decimal(tonumber(record.attempts) + 1) })
+-- nothing is left of what an earlier attempt brought
+redis.call('HDEL', RECORD, 'outcome', unpack(AUTHENTICATOR))
+local fields = { 'claim', OP, 'claimed_at', decimal(now),
+                 'claims', decimal(claims), 'attempts', decimal(attempts) }
+append(fields, facts)
+change('claim', record, 'claimed', fields, { 'attempt', decimal(attempts) })
 return reply('ok')

@@ -3,17 +3,21 @@
 --
 -- KEYS[5]  enroll:{p}:subject:<digest>
 -- KEYS[6]  enroll:{p}:request:<issuer>:<event>
--- KEYS[7]  the record of the subject's token before this one; only when
+-- KEYS[7]  enroll:{p}:exceptions  ids of exceptions by issue (sorted set)
+-- KEYS[8]  the record of the subject's token before this one; only when
 --          ARGV[6] names it
 --
 -- ARGV[6]  the id that the caller believes to be the subject's token, or ''
 -- ARGV[7]  ttl in ms
--- ARGV[8]  how many of the ARGV that follow are of the record
--- ARGV[9…] field, value, …: subject, class, issuer, event, channel,
---          expires_at, window, attempts_allowed, mac and attributes
+-- ARGV[8]  '1': a recovery, of one who has enrolled; '0': for first use
+-- ARGV[9]  how many of the ARGV that follow are of the record
+-- ARGV[10…] field, value, …: subject, class, issuer, event, channel,
+--          expires_at, window, attempts_allowed, mac, attributes, and where
+--          there is one: exception (the class's parent), requester
 --
 -- Verdicts
 --   ok      made
+--   first_use, never_enrolled, same_issuer, same_channel (I9)
 --   again   not made: the caller is to come back with the id that record
 --           says (token), and an expires_at and mac made from now. The mac
 --           covers the expiry, whose clock is this server's: that is why a
@@ -21,27 +25,51 @@
 --   repeat  not made: this joiner event has been answered, with the id that
 --           record says (token)
 
-local SUBJECT, REQUEST = KEYS[5], KEYS[6]
-local before, ttl, n = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local SUBJECT, REQUEST, EXCEPTIONS = KEYS[5], KEYS[6], KEYS[7]
+local before, ttl, n = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[9])
 
 local function answer(verdict, token)
     return { verdict, decimal(now), { 'token', token }, told }
 end
 
 local known = redis.call('GET', REQUEST)
-if known then
+if known and known ~= 'refused' then
     local record = load(RECORD)
-    if known == ID and record.op == OP then
+    if known == ID and record.op == OP and record.state == 'issued' then
         return reply('ok')
     end
     return answer('repeat', known)
 end
 
 local record, fields = {}, {}
-for i = 9, 8 + n, 2 do
+for i = 10, 9 + n, 2 do
     record[ARGV[i]] = ARGV[i + 1]
-    fields[#fields + 1] = ARGV[i]
-    fields[#fields + 1] = ARGV[i + 1]
+    append(fields, { ARGV[i], ARGV[i + 1] })
+end
+
+-- The first enrollment is what a recovery has to differ from.
+local function unfit()
+    local first = load(SUBJECT)
+    if ARGV[8] ~= '1' then
+        return first.enrolled_at and 'first_use'
+    end
+    if not first.enrolled_at then
+        return 'never_enrolled'
+    end
+    if first.enrolled_issuer == record.issuer then
+        return 'same_issuer'
+    end
+    return first.enrolled_channel == record.channel and 'same_channel'
+end
+
+local reason = unfit()
+if reason then
+    if not known then
+        remember(REQUEST, 'refused')
+        tell('refuse', '', record, { 'step', 'issue', 'reason', reason,
+                                     'channel', record.channel })
+    end
+    return reply(reason)
 end
 
 local current = redis.call('HGET', SUBJECT, 'token') or ''
@@ -51,29 +79,32 @@ if current ~= before or math.abs(expires_at - ttl - now) > 5000 then
 end
 
 if before ~= '' then
-    local old = load(KEYS[7])
+    local old = load(KEYS[8])
     if live(old) then
-        revoke(KEYS[7], before, old, 'superseded', record.issuer)
+        revoke(KEYS[8], before, old, 'superseded', record.issuer)
     end
 end
 
 local keep = decimal(expires_at + RETAIN)
-redis.call('SET', REQUEST, ID, 'PXAT', keep)
+remember(REQUEST, ID, expires_at + RETAIN)
 redis.call('HSET', SUBJECT, 'subject', record.subject, 'token', ID)
+if record.exception then
+    local month = 31 * 24 * 60 * 60 * 1000
+    redis.call('HSET', SUBJECT, 'exception_at', decimal(now),
+               'exception_class', record.class,
+               'exception_issuer', record.issuer, 'exception_token', ID)
+    redis.call('ZREMRANGEBYSCORE', EXCEPTIONS, '-inf',
+               decimal(now - RETAIN - month))
+    redis.call('ZADD', EXCEPTIONS, decimal(now), ID)
+end
 if not redis.call('HGET', SUBJECT, 'enrolled_at') then
     redis.call('PEXPIREAT', SUBJECT, keep)
 end
 redis.call('ZREMRANGEBYSCORE', LIVE, '-inf', decimal(now))
 redis.call('ZADD', LIVE, record.expires_at, ID)
 
-fields[#fields + 1] = 'issued_at'
-fields[#fields + 1] = decimal(now)
-fields[#fields + 1] = 'proof'
-fields[#fields + 1] = 'none'
-fields[#fields + 1] = 'attempts'
-fields[#fields + 1] = '0'
-fields[#fields + 1] = 'epoch'
-fields[#fields + 1] = redis.call('HGET', META, 'epoch') or '1'
+append(fields, { 'issued_at', decimal(now), 'proof', 'none', 'attempts', '0',
+                 'epoch', redis.call('HGET', META, 'epoch') or '1' })
 record.state = 'none'
 change('issue', record, 'issued', fields, { 'channel', record.channel })
 

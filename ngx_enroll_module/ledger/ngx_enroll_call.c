@@ -1,6 +1,7 @@
 
 #include "ngx_enroll_ledger.h"
 #include "ngx_enroll_record.h"
+#include "ngx_enroll_rule.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -67,6 +68,17 @@ static const ngx_enroll_field_t  ngx_enroll_fields[] = {
       offsetof(ngx_enroll_result_t, attempts_allowed) },
     { ngx_string("mac"), offsetof(ngx_enroll_result_t, mac) },
     { ngx_string("op"), offsetof(ngx_enroll_result_t, op) },
+    { ngx_string("exception"), offsetof(ngx_enroll_result_t, exception) },
+    { ngx_string("requester"), offsetof(ngx_enroll_result_t, requester) },
+    { ngx_string("proof_prover"),
+      offsetof(ngx_enroll_result_t, proof_prover) },
+    { ngx_string("proof_method"),
+      offsetof(ngx_enroll_result_t, proof_method) },
+    { ngx_string("proof_at"), offsetof(ngx_enroll_result_t, proof_at) },
+    { ngx_string("proof_evidence"),
+      offsetof(ngx_enroll_result_t, proof_evidence) },
+    { ngx_string("proof_jti"), offsetof(ngx_enroll_result_t, proof_jti) },
+    { ngx_string("proof_mac"), offsetof(ngx_enroll_result_t, proof_mac) },
     { ngx_null_string, 0 }
 };
 
@@ -117,103 +129,6 @@ failed:
 }
 
 
-void
-ngx_enroll_call_id(ngx_enroll_call_t *call, const u_char *raw)
-{
-    (void) ngx_hex_dump(call->id, (u_char *) raw, NGX_ENROLL_DIGEST_LEN);
-}
-
-
-ngx_int_t
-ngx_enroll_call_raw(const u_char *hex, size_t len, u_char *raw)
-{
-    ngx_int_t   n;
-    ngx_uint_t  i;
-
-    if (len != NGX_ENROLL_HEX_LEN) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < NGX_ENROLL_DIGEST_LEN; i++) {
-        n = ngx_hextoi((u_char *) hex + 2 * i, 2);
-        if (n == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        raw[i] = (u_char) n;
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg)
-{
-    ngx_str_t  *copy;
-
-    copy = ngx_array_push(&call->args);
-    if (copy == NULL) {
-        return NGX_ERROR;
-    }
-
-    copy->len = arg->len;
-    copy->data = ngx_pnalloc(call->pool, arg->len + 1);
-    if (copy->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (arg->len) {
-        ngx_memcpy(copy->data, arg->data, arg->len);
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_enroll_call_number(ngx_enroll_call_t *call, uint64_t n)
-{
-    u_char     buf[NGX_INT64_LEN];
-    ngx_str_t  arg;
-
-    arg.data = buf;
-    arg.len = ngx_sprintf(buf, "%uL", n) - buf;
-
-    return ngx_enroll_call_arg(call, &arg);
-}
-
-
-ngx_int_t
-ngx_enroll_call_key(ngx_enroll_call_t *call, const char *fmt, ...)
-{
-    u_char      buf[1024], *p;
-    va_list     args;
-    ngx_str_t  *key;
-
-    p = ngx_snprintf(buf, sizeof(buf), "enroll:{%ui}:", call->partition);
-
-    va_start(args, fmt);
-    p = ngx_vslprintf(p, buf + sizeof(buf), fmt, args);
-    va_end(args);
-
-    key = ngx_array_push(&call->keys);
-    if (key == NULL) {
-        return NGX_ERROR;
-    }
-
-    key->len = p - buf;
-    key->data = ngx_pnalloc(call->pool, key->len);
-    if (key->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(key->data, buf, key->len);
-
-    return NGX_OK;
-}
-
-
 ngx_int_t
 ngx_enroll_call_send(ngx_enroll_call_t *call)
 {
@@ -245,6 +160,22 @@ ngx_enroll_call_send(ngx_enroll_call_t *call)
     ngx_destroy_pool(pool);
 
     return rc;
+}
+
+
+ngx_enroll_call_t *
+ngx_enroll_call_start(ngx_enroll_call_t *call, ngx_int_t rc)
+{
+    if (call == NULL) {
+        return NULL;
+    }
+
+    if (rc != NGX_OK || ngx_enroll_call_send(call) != NGX_OK) {
+        ngx_enroll_call_free(call);
+        return NULL;
+    }
+
+    return call;
 }
 
 
@@ -544,6 +475,7 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     }
 
     ngx_enroll_call_record(&part[2], result);
+    result->record = &part[2];
 
     for (i = 0; i < part[3].nelts; i++) {
         if (part[3].elts[i].type != NGX_ENROLL_RESP_ARRAY) {
@@ -567,16 +499,19 @@ ngx_enroll_call_may_say(ngx_enroll_call_t *call, ngx_enroll_reason_e verdict)
 
     case NGX_ENROLL_AGAIN:
         return call->script == NGX_ENROLL_SCRIPT_ISSUE
-               || call->script == NGX_ENROLL_SCRIPT_REVOKE;
+               || call->script == NGX_ENROLL_SCRIPT_REVOKE
+               || call->script == NGX_ENROLL_SCRIPT_PROVE;
 
     case NGX_ENROLL_REPEAT:
-        return call->script == NGX_ENROLL_SCRIPT_ISSUE;
+        return call->script == NGX_ENROLL_SCRIPT_ISSUE
+               || call->script == NGX_ENROLL_SCRIPT_REVOKE
+               || call->script == NGX_ENROLL_SCRIPT_APPROVE;
 
     case NGX_ENROLL_STALE:
         return call->script == NGX_ENROLL_SCRIPT_SETTLE;
 
     default:
-        return verdict <= NGX_ENROLL_ORDER;
+        return verdict <= NGX_ENROLL_APPROVER;
     }
 }
 
@@ -638,10 +573,18 @@ ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     record.expires_at = result->expires_at;
     record.window = result->window;
     record.attempts_allowed = result->attempts_allowed;
+    record.exception = result->exception;
+    record.requester = result->requester;
+
+    if (call->script == NGX_ENROLL_SCRIPT_REFUSE) {
+        /* there is no record */
+        return;
+    }
 
     if (ngx_enroll_record_verify(call->ledger->keys, &record, &result->mac)
         == NGX_OK
-        && ngx_enroll_call_same_session(call, result))
+        && ngx_enroll_call_same_session(call, result)
+        && ngx_enroll_rule_kept(call, result))
     {
         return;
     }
@@ -655,25 +598,40 @@ ngx_enroll_call_verify(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 }
 
 
-/* a change that was granted is on the record, under the call's own id */
+/*
+ * A change that was granted is on the record, under the call's own id, with
+ * the state that it leads to.
+ */
 
 static ngx_uint_t
 ngx_enroll_call_own_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result)
 {
+    const char  *state;
+
     switch (call->script) {
 
     case NGX_ENROLL_SCRIPT_ISSUE:
+        state = "issued";
+        break;
+
     case NGX_ENROLL_SCRIPT_REDEEM:
     case NGX_ENROLL_SCRIPT_BEGIN:
+        state = "redeemed";
+        break;
+
     case NGX_ENROLL_SCRIPT_CLAIM:
-        return result->op.len == NGX_ENROLL_HEX_LEN
-               && ngx_memcmp(result->op.data, call->op, NGX_ENROLL_HEX_LEN)
-                  == 0;
+        state = "claimed";
+        break;
 
     default:
         return 1;
     }
+
+    return result->op.len == NGX_ENROLL_HEX_LEN
+           && ngx_memcmp(result->op.data, call->op, NGX_ENROLL_HEX_LEN) == 0
+           && result->state.len == ngx_strlen(state)
+           && ngx_memcmp(result->state.data, state, result->state.len) == 0;
 }
 
 

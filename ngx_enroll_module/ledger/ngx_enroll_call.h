@@ -20,11 +20,28 @@
 #include "ngx_enroll_token.h"
 
 
-#define NGX_ENROLL_HEX_LEN  (2 * NGX_ENROLL_DIGEST_LEN)
+#define NGX_ENROLL_HEX_LEN    (2 * NGX_ENROLL_DIGEST_LEN)
+#define NGX_ENROLL_AGAIN_MAX  16           /* steps of one call */
 
 
 typedef struct ngx_enroll_ledger_s  ngx_enroll_ledger_t;
 typedef struct ngx_enroll_call_s    ngx_enroll_call_t;
+
+
+/*
+ * What a class asks of this request. The record's class is not known before
+ * the ledger is asked, so the rules of all classes go along, and the script
+ * takes the record's.
+ */
+typedef struct {
+    ngx_str_t            class;
+    ngx_uint_t           proof;            /* ngx_enroll_proof_level_e */
+    ngx_uint_t           approvals;
+    ngx_uint_t           replay_revokes;   /* 1: a replay ends the session */
+    ngx_enroll_reason_e  reason;           /* OK, or why this request, were
+                                              it of that class, may not */
+    const char          *why;              /* in a word; "": reason says it */
+} ngx_enroll_rule_t;
 
 
 /*
@@ -92,6 +109,8 @@ struct ngx_enroll_call_s {
     ngx_str_t                    client;
     ngx_array_t                  keys;     /* ngx_str_t, after the common */
     ngx_array_t                  args;     /* likewise */
+    ngx_uint_t                   nrules;
+    ngx_enroll_rule_t           *rules;    /* those that went along */
 
     ngx_enroll_call_handler_pt   handler;  /* NULL: nobody waits (any more) */
     void                        *data;
@@ -127,11 +146,41 @@ ngx_int_t ngx_enroll_call_arg(ngx_enroll_call_t *call, const ngx_str_t *arg);
 ngx_int_t ngx_enroll_call_number(ngx_enroll_call_t *call, uint64_t n);
 ngx_int_t ngx_enroll_call_key(ngx_enroll_call_t *call, const char *fmt, ...);
 
+/* A constant word; how many arguments follow, and key, value, … of them. */
+ngx_int_t ngx_enroll_call_word(ngx_enroll_call_t *call, const char *word);
+ngx_int_t ngx_enroll_call_pairs(ngx_enroll_call_t *call,
+    const ngx_keyval_t *pairs, ngx_uint_t n);
+
+/* The key of a subject's own record. */
+ngx_int_t ngx_enroll_call_subject(ngx_enroll_call_t *call,
+    const u_char *digest);
+
+/*
+ * Names the token by an id in hex, as Redis or an issuer has it. NGX_ERROR:
+ * it has another length.
+ */
+ngx_int_t ngx_enroll_call_hex(ngx_enroll_call_t *call, const ngx_str_t *id);
+
+/* Adds the rules of all classes, of which it keeps a copy, as arguments. */
+ngx_int_t ngx_enroll_call_rules(ngx_enroll_call_t *call,
+    const ngx_enroll_rule_t *rules, ngx_uint_t n);
+
+/* The value of a record's field, empty where there is none. */
+ngx_str_t ngx_enroll_call_field(const ngx_enroll_resp_t *flat,
+    const char *name);
+
 /*
  * Sends it. NGX_OK: the call will end by itself; NGX_ERROR (no memory):
  * nothing was sent and the call is still the caller's.
  */
 ngx_int_t ngx_enroll_call_send(ngx_enroll_call_t *call);
+
+/*
+ * Sends it where rc, of what went before, is NGX_OK: the call, or NULL (then
+ * it is freed). call may be NULL.
+ */
+ngx_enroll_call_t *ngx_enroll_call_start(ngx_enroll_call_t *call,
+    ngx_int_t rc);
 
 /* The handler will not be called; the call goes on to its end. */
 void ngx_enroll_call_detach(ngx_enroll_call_t *call);

@@ -39,22 +39,6 @@ struct ngx_enroll_ledger_s {
 };
 
 
-/*
- * What a class asks of this request. The record's class is not known before
- * the ledger is asked, so the rules of all classes go along, and the script
- * takes the record's.
- */
-typedef struct {
-    ngx_str_t            class;
-    ngx_uint_t           proof;            /* ngx_enroll_proof_level_e */
-    ngx_uint_t           approvals;
-    ngx_uint_t           replay_revokes;   /* 1: a replay ends the session */
-    ngx_enroll_reason_e  reason;           /* OK, or why this request, were
-                                              it of that class, may not */
-    const char          *why;              /* in a word; "": reason says it */
-} ngx_enroll_rule_t;
-
-
 /* A token's record, as one who bears it asks for it. */
 typedef struct {
     ngx_uint_t      partition;
@@ -207,8 +191,9 @@ ngx_enroll_call_t *ngx_enroll_prove(ngx_enroll_ledger_t *ledger,
     ngx_enroll_call_handler_pt handler, void *data);
 
 /*
- * Writes an approval on the record. Verdicts: ok, approver, unapproved (the
- * class asks for none), and those of a token that has ended or is spent.
+ * Writes an approval on the record. Verdicts: ok, repeat (the event was
+ * obeyed before), approver, class (it asks for none), and those of a token
+ * that has ended or is spent.
  */
 ngx_enroll_call_t *ngx_enroll_approve(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_approving_t *approving,

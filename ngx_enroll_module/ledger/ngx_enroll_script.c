@@ -16,7 +16,11 @@ static ngx_enroll_script_t  ngx_enroll_scripts[NGX_ENROLL_SCRIPTS] = {
     ngx_enroll_lua("claim", NGX_ENROLL_LUA_CLAIM),
     ngx_enroll_lua("settle", NGX_ENROLL_LUA_SETTLE),
     ngx_enroll_lua("revoke", NGX_ENROLL_LUA_REVOKE),
-    ngx_enroll_lua("show", NGX_ENROLL_LUA_SHOW)
+    ngx_enroll_lua("show", NGX_ENROLL_LUA_SHOW),
+    ngx_enroll_lua("undo", NGX_ENROLL_LUA_UNDO),
+    ngx_enroll_lua("refuse", NGX_ENROLL_LUA_REFUSE),
+    ngx_enroll_lua("prove", NGX_ENROLL_LUA_PROVE),
+    ngx_enroll_lua("approve", NGX_ENROLL_LUA_APPROVE)
 };
 
 

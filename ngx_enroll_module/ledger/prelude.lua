@@ -11,6 +11,10 @@
 -- ARGV[4]  how long a record is kept after its end, in ms
 -- ARGV[5]  how long events are kept, in ms; 0: for ever
 --
+-- Scripts that a bearer's request asks for end with the rules of all classes
+-- (ARGV[first]: how many; then six for each: class, proof level, approvals,
+-- '1' where a replay revokes, a reason or 'ok', why): see rule_of().
+--
 -- Reply of every script: { verdict, now, record, events }
 --   verdict  'ok', or why not, in the words of core/ngx_enroll_reason.h
 --   now      the server's time in ms
@@ -38,6 +42,32 @@ local function load(key)
     return record
 end
 
+local function append(list, more)
+    for i = 1, #more do
+        list[#list + 1] = more[i]
+    end
+end
+
+-- On whose word, besides the issuer's: what the record knows of it.
+local function words(record)
+    local list, approvers = {}, {}
+    for i = 1, tonumber(record.approvals or '0') do
+        approvers[i] = record['approval.' .. i]
+    end
+    local known = {
+        'exception', record.exception or '',
+        'requester', record.requester or '',
+        'approvers', table.concat(approvers, ', '),
+        'prover', record.proof_prover or ''
+    }
+    for i = 1, #known, 2 do
+        if known[i + 1] ~= '' then
+            append(list, { known[i], known[i + 1] })
+        end
+    end
+    return list
+end
+
 -- Appends one event; fields is a flat list that follows the common ones.
 local function tell(event, id, record, fields)
     local seq = redis.call('HINCRBY', META, 'seq', 1)
@@ -48,9 +78,8 @@ local function tell(event, id, record, fields)
         'issuer', record.issuer, 'joiner', record.event,
         'op', OP, 'client', CLIENT
     }
-    for i = 1, #fields do
-        entry[#entry + 1] = fields[i]
-    end
+    append(entry, words(record))
+    append(entry, fields)
     if EVENTS_RETAIN > 0 then
         redis.call('XADD', EVENTS, 'MINID', '~',
                    decimal(math.max(now - EVENTS_RETAIN, 0)), '*',
@@ -81,9 +110,7 @@ local function change(event, record, to, fields, extra)
     fields[#fields + 1] = OP
     write(RECORD, record, fields)
     local entry = { 'from', from, 'to', to }
-    for i = 1, #extra do
-        entry[#entry + 1] = extra[i]
-    end
+    append(entry, extra)
     tell(event, ID, record, entry)
 end
 
@@ -111,6 +138,51 @@ local function ended(record)
         return state
     end
     return 'void'
+end
+
+-- The fields that tell of the authenticator that a finish brought.
+local AUTHENTICATOR = {
+    'authenticator', 'authenticator_aaguid', 'authenticator_attestation',
+    'authenticator_user_verified', 'authenticator_backup_eligible',
+    'authenticator_backed_up', 'authenticator_transports',
+    'authenticator_origin'
+}
+
+local LEVELS = { none = 0, ial1 = 1, ial2 = 2, ial3 = 3 }
+
+-- What the class of the record asks of this request; nil: there is no such
+-- class (any more).
+local function rule_of(record, first)
+    for i = first + 1, first + 6 * tonumber(ARGV[first]), 6 do
+        if ARGV[i] == record.class then
+            return { proof = tonumber(ARGV[i + 1]),
+                     approvals = tonumber(ARGV[i + 2]),
+                     revokes = ARGV[i + 3] == '1',
+                     reason = ARGV[i + 4], why = ARGV[i + 5] }
+        end
+    end
+    return nil
+end
+
+-- In what the rule is not kept, or nil: the reason, and why in a word. The
+-- authenticator comes last, because it costs an attempt.
+local function broken(record, rule, proofed)
+    if not rule then
+        return 'class'
+    end
+    if tonumber(record.approvals or '0') < rule.approvals then
+        return 'unapproved'
+    end
+    if rule.reason ~= 'ok' and rule.reason ~= 'authenticator' then
+        return rule.reason, rule.why
+    end
+    if proofed and (LEVELS[record.proof] or 0) < rule.proof then
+        return 'unproofed'
+    end
+    if rule.reason ~= 'ok' then
+        return rule.reason, rule.why
+    end
+    return nil
 end
 
 -- Why this session may not go on, or nil. A bearer without a browser
@@ -157,26 +229,69 @@ local function worth_telling(count)
 end
 
 -- A refusal of a genuine token is told, too; it changes no state.
-local function refuse(verb, record, reason)
+local function refuse(verb, record, reason, why)
     if record.state and #told == 0 then
         local count = redis.call('HINCRBY', RECORD, 'refusals', 1)
         if worth_telling(count) then
-            tell('refuse', ID, record, { 'step', verb, 'reason', reason,
-                                         'count', decimal(count) })
+            local fields = { 'step', verb, 'reason', reason,
+                             'count', decimal(count) }
+            if why and why ~= '' then
+                append(fields, { 'why', why })
+            end
+            tell('refuse', ID, record, fields)
         end
     end
     return reason
 end
 
--- Ends a token, or marks one whose claim is open: that settles first.
-local function revoke(key, id, record, why, by)
+-- Ends a token, or marks one whose claim is open: that settles first, and the
+-- event names it.
+local function revoke(key, id, record, why, by, more)
     redis.call('ZREM', LIVE, id)
     local from = record.state
     local to = from == 'claimed' and 'claimed' or 'revoked'
     write(key, record, { 'state', to, 'revoked_at', decimal(now),
                          'revoked_why', why, 'revoked_by', by, 'op', OP })
-    tell('revoke', id, record, { 'from', from, 'to', to, 'why', why,
-                                 'by', by })
+    local fields = { 'from', from, 'to', to, 'why', why, 'by', by }
+    if to == 'claimed' then
+        append(fields, { 'claim', record.claim })
+    end
+    append(fields, more or {})
+    tell('revoke', id, record, fields)
+end
+
+-- A spent token is presented again, by another than its session: told, and
+-- where the class says so the session ends by it.
+local function replayed(verb, record, rule)
+    refuse(verb, record, 'redeemed')
+    local open = record.state == 'claimed'
+                 or now < tonumber(record.session_ends_at or '0')
+    if rule and rule.revokes and open and not record.revoked_at
+       and not record.outcome
+    then
+        revoke(RECORD, ID, record, 'replayed', 'proxy')
+    end
+    return 'redeemed'
+end
+
+-- What an issuer's call was answered with before: its verdict and id, or nil.
+local function answered(key, verb)
+    local known = redis.call('GET', key)
+    if not known then
+        return nil
+    end
+    local v, verdict, id = string.match(known, '^(%S+) (%S+) (%x+)$')
+    if v ~= verb then
+        return nil
+    end
+    return verdict, id
+end
+
+-- For longer than its sender repeats it (Standard Webhooks, RFC 8935: days).
+local function remember(key, value, until_then)
+    local week = now + 7 * 24 * 60 * 60 * 1000
+    redis.call('SET', key, value, 'PXAT',
+               decimal(math.max(until_then or 0, week)))
 end
 
 local function live(record)

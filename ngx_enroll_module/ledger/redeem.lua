@@ -1,27 +1,42 @@
 -- redeem: the bearer exchanges the token for a session. Works once (I1).
 --
 -- ARGV[6]  the session's digest
+-- ARGV[7]  '1': the proxy knows it to be spent, and only tells that it was
+--          presented again
+-- ARGV[8…] the rules of all classes
 --
 -- Verdicts: ok, unknown, expired, redeemed (also while a claim is open),
--- enrolled, revoked, locked, void
+-- enrolled, revoked, locked, void, class, unapproved, denied
 
 local record = load(RECORD)
 if record.op == OP then
-    return reply('ok')
+    return reply(record.state == 'redeemed' and 'ok' or ended(record))
 end
 
 local state = record.state
+local rule = state and rule_of(record, 8)
 if not state then
     return reply('unknown')
 end
 if state == 'redeemed' or state == 'claimed' then
-    return reply(refuse('redeem', record, 'redeemed'))
+    return reply(replayed('redeem', record, rule))
 end
 if state ~= 'issued' then
     return reply(refuse('redeem', record, ended(record)))
 end
+if ARGV[7] == '1' then
+    -- spent, as a proxy saw: the store forgot it
+    redis.call('ZREM', LIVE, ID)
+    change('void', record, 'void', { 'voided_at', decimal(now) }, {})
+    return reply('void')
+end
 if now >= tonumber(record.expires_at) then
     return reply(expire(record))
+end
+
+local reason, why = broken(record, rule, false)
+if reason then
+    return reply(refuse('redeem', record, reason, why))
 end
 
 redeem(record, ARGV[6])

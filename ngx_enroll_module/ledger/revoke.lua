@@ -1,33 +1,49 @@
 -- revoke: ends a token by its id, or a subject's token.
 --
--- KEYS[5]  enroll:{p}:subject:<digest>, where the subject is asked for;
+-- KEYS[5]  enroll:{p}:answer:<issuer>:<event>: an event is obeyed once, so
+--          that a late copy of a leaver's does not end what came after it
+-- KEYS[6]  enroll:{p}:subject:<digest>, where the subject is asked for;
 --          KEYS[1] is then the record of the id that ARGV[2] guesses
 -- ARGV[6]  why, in the issuer's words
 -- ARGV[7]  by whom: the issuer
+-- ARGV[8]  the issuer's event
 --
 -- Verdicts
 --   ok      revoked, now or before; a claim that is open settles first
+--   repeat  this event was obeyed before: record says the id (token)
 --   again   the subject's token is another: record says which (token)
 --   unknown, enrolled, expired, locked, void: nothing is left to revoke
 
-if KEYS[5] then
-    local token = redis.call('HGET', KEYS[5], 'token') or ''
-    if token ~= ID then
-        return { token == '' and 'unknown' or 'again', decimal(now),
-                 { 'token', token }, told }
+local ANSWER, SUBJECT = KEYS[5], KEYS[6]
+
+local before, id = answered(ANSWER, 'revoke')
+if before then
+    return { before == 'ok' and 'repeat' or before, decimal(now),
+             { 'token', id, 'state', 'revoked' }, told }
+end
+
+if SUBJECT then
+    local token = redis.call('HGET', SUBJECT, 'token') or ''
+    if token ~= ID and token ~= '' then
+        return { 'again', decimal(now), { 'token', token }, told }
     end
+end
+
+local function answer(verdict)
+    remember(ANSWER, 'revoke ' .. verdict .. ' ' .. ID)
+    return reply(verdict)
 end
 
 local record = load(RECORD)
 if not record.state then
-    return reply('unknown')
+    return answer('unknown')
 end
 if record.op == OP or record.revoked_at then
-    return reply('ok')
+    return answer('ok')
 end
 if not live(record) and record.state ~= 'claimed' then
-    return reply(ended(record))
+    return answer(ended(record))
 end
 
-revoke(RECORD, ID, record, ARGV[6], ARGV[7])
-return reply('ok')
+revoke(RECORD, ID, record, ARGV[6], ARGV[7], { 'leaver', ARGV[8] })
+return answer('ok')

@@ -65,6 +65,12 @@ if to == 'enrolled' and not redis.call('HGET', SUBJECT, 'enrolled_at') then
     redis.call('PERSIST', SUBJECT)
 end
 
-change('settle', record, to, fields,
-       { 'outcome', outcome, 'status', status, 'claim', claim })
+local extra = { 'outcome', outcome, 'status', status, 'claim', claim }
+for _, name in ipairs(to == 'enrolled' and AUTHENTICATOR or {}) do
+    if record[name] then
+        append(extra, { name, record[name] })
+    end
+end
+
+change('settle', record, to, fields, extra)
 return reply('ok')

@@ -1,0 +1,63 @@
+-- approve: somebody says yes to a token that needs it.
+--
+-- KEYS[5]  enroll:{p}:answer:<issuer>:<event>: an event is obeyed once
+-- ARGV[6]  the approver
+-- ARGV[7]  the issuer whose word it is
+-- ARGV[8]  the approval's mac
+-- ARGV[9…] the rules of all classes
+--
+-- Verdicts
+--   ok        written
+--   repeat    by this event, before
+--   class     the class asks for no approvals
+--   approver  he is the requester, the subject, or has approved already
+--   unknown, redeemed, claimed, and those of a token that has ended
+
+local ANSWER, approver = KEYS[5], ARGV[6]
+
+local before, id = answered(ANSWER, 'approve')
+if before == 'ok' and id == ID then
+    return { 'repeat', decimal(now), redis.call('HGETALL', RECORD), told }
+end
+
+local record = load(RECORD)
+local state = record.state
+if not state then
+    return reply('unknown')
+end
+if state == 'redeemed' or state == 'claimed' then
+    return reply(refuse('approve', record, state))
+end
+if state ~= 'issued' then
+    return reply(refuse('approve', record, ended(record)))
+end
+if now >= tonumber(record.expires_at) then
+    return reply(expire(record))
+end
+
+local rule = rule_of(record, 9)
+if not rule or rule.approvals == 0 then
+    return reply(refuse('approve', record, 'class'))
+end
+
+-- names of people are not told apart by case alone
+local n = tonumber(record.approvals or '0')
+local name = string.lower(approver)
+local taken = name == string.lower(record.requester or '')
+              or name == string.lower(record.subject)
+for i = 1, n do
+    taken = taken or name == string.lower(record['approval.' .. i] or '')
+end
+if taken or n >= 16 then
+    return reply(refuse('approve', record, 'approver'))
+end
+
+n = n + 1
+local field = 'approval.' .. n
+remember(ANSWER, 'approve ok ' .. ID)
+change('approve', record, state,
+       { 'approvals', decimal(n), field, approver,
+         field .. '.issuer', ARGV[7], field .. '.at', decimal(now),
+         field .. '.mac', ARGV[8] },
+       { 'approver', approver, 'by', ARGV[7] })
+return reply('ok')

@@ -1,0 +1,71 @@
+-- prove: writes a prover's attestation on the record (I4).
+--
+-- KEYS[5]  enroll:{p}:attestation:<digest of prover and jti>: each serves once
+-- KEYS[6]  enroll:{p}:subject:<digest>, where the subject alone is named;
+--          KEYS[1] is then the record of the id that ARGV[2] guesses
+-- ARGV[6]  the subject that it names, or ''
+-- ARGV[7]  the level: 1, 2, 3
+-- ARGV[8]  how long the attestation could be presented again, in ms
+-- ARGV[9]  how many of the ARGV that follow are of the proof
+-- ARGV[10…] field, value, …: proof and its parts
+-- and then the rules of all classes
+--
+-- Verdicts
+--   ok       written
+--   again    the subject's token is another: record says which (token)
+--   subject  of another subject than the attestation
+--   level    below what the class asks for
+--   seen     the attestation has served already
+--   unknown, class, and those of a token that has ended or is claimed
+
+local ATTESTATION, SUBJECT = KEYS[5], KEYS[6]
+local n = tonumber(ARGV[9])
+
+if SUBJECT then
+    local token = redis.call('HGET', SUBJECT, 'token') or ''
+    if token ~= ID and token ~= '' then
+        return { 'again', decimal(now), { 'token', token }, told }
+    end
+end
+
+local record = load(RECORD)
+local state = record.state
+if not state then
+    return reply('unknown')
+end
+if record.op == OP then
+    return reply('ok')
+end
+if ARGV[6] ~= '' and ARGV[6] ~= record.subject then
+    return reply(refuse('prove', record, 'subject'))
+end
+if state == 'claimed' then
+    return reply(refuse('prove', record, 'claimed'))
+end
+if state ~= 'issued' and state ~= 'redeemed' then
+    return reply(refuse('prove', record, ended(record)))
+end
+if now >= tonumber(record.session_ends_at or record.expires_at) then
+    return reply(expire(record))
+end
+
+local rule = rule_of(record, 10 + n)
+if not rule then
+    return reply(refuse('prove', record, 'class'))
+end
+if tonumber(ARGV[7]) < rule.proof then
+    return reply(refuse('prove', record, 'level'))
+end
+if not redis.call('SET', ATTESTATION, ID, 'NX', 'PX', ARGV[8]) then
+    return reply(refuse('prove', record, 'seen'))
+end
+
+local fields, extra = {}, {}
+for i = 10, 9 + n, 2 do
+    append(fields, { ARGV[i], ARGV[i + 1] })
+    if ARGV[i] ~= 'proof_mac' and ARGV[i] ~= 'proof_prover' then
+        append(extra, { ARGV[i], ARGV[i + 1] })
+    end
+end
+change('proofed', record, state, fields, extra)
+return reply('ok')

@@ -1,0 +1,22 @@
+-- undo: takes back what was issued and reached nobody, so that the joiner
+-- event can be repeated.
+--
+-- KEYS[5]  enroll:{p}:request:<issuer>:<event>
+-- ARGV[6]  why, in a word
+--
+-- Verdicts: ok, unknown (no record)
+
+local REQUEST = KEYS[5]
+
+if redis.call('GET', REQUEST) == ID then
+    redis.call('DEL', REQUEST)
+end
+
+local record = load(RECORD)
+if not record.state then
+    return reply('unknown')
+end
+if live(record) then
+    revoke(RECORD, ID, record, ARGV[6], 'proxy')
+end
+return reply('ok')
