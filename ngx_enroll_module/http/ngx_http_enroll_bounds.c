@@ -2,9 +2,6 @@
 #include "ngx_http_enroll_bounds.h"
 
 
-static u_char *ngx_http_enroll_time(u_char *buf, ngx_int_t ms);
-
-
 char *
 ngx_http_enroll_set_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -40,8 +37,8 @@ ngx_http_enroll_set_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_enroll_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    u_char                     min[NGX_INT64_LEN + 2],
-                               max[NGX_INT64_LEN + 2];
+    u_char                     min[NGX_HTTP_ENROLL_TIME_LEN],
+                               max[NGX_HTTP_ENROLL_TIME_LEN];
     ngx_int_t                  n;
     ngx_str_t                 *value;
     ngx_msec_t                *mp;
@@ -73,10 +70,8 @@ ngx_http_enroll_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* as a person would write it */
-
-static u_char *
-ngx_http_enroll_time(u_char *buf, ngx_int_t ms)
+u_char *
+ngx_http_enroll_time(u_char buf[NGX_HTTP_ENROLL_TIME_LEN], ngx_int_t ms)
 {
     ngx_uint_t  i;
 
