@@ -42,7 +42,8 @@ ngx_http_enroll_event_number(ngx_str_t *name)
         ngx_string("seq"),
         ngx_string("at"),
         ngx_string("attempt"),
-        ngx_string("count")
+        ngx_string("count"),
+        ngx_string("proof_at")
     };
 
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

@@ -441,6 +441,12 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     }
 
     if (reason != NGX_ENROLL_OK) {
+
+        if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_TOKEN) {
+            ngx_http_enroll_replay(r, ctx, ctx->partition, ctx->id,
+                                   ctx->session);
+        }
+
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, reason);
     }
 

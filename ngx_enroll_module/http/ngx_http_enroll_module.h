@@ -440,6 +440,21 @@ ngx_uint_t ngx_http_enroll_deliver_is(ngx_http_enroll_ctx_t *ctx,
     ngx_http_request_t *r);
 
 
+/* replay: a spent token, again */
+
+/* Tells the ledger, the first time that it happens on this host. */
+void ngx_http_enroll_replay(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_uint_t partition, const u_char *id,
+    const u_char *session);
+
+/*
+ * Is it the browser that has the token's session, where a link was opened
+ * twice? That is nobody else.
+ */
+ngx_uint_t ngx_http_enroll_replay_own(ngx_http_enroll_ctx_t *ctx,
+    const u_char *id);
+
+
 /* rules: what each class asks of this request */
 
 /*

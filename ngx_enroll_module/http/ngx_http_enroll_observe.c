@@ -14,8 +14,6 @@ static void ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
     ngx_enroll_call_t *call, ngx_enroll_result_t *result);
 static ngx_enroll_reason_e ngx_http_enroll_observe_end(ngx_str_t *state);
 static ngx_msec_t ngx_http_enroll_observe_keep(ngx_enroll_result_t *result);
-static ngx_str_t ngx_http_enroll_observe_field(ngx_enroll_resp_t *event,
-    const char *name);
 
 
 /*
@@ -117,15 +115,15 @@ ngx_http_enroll_observe_event(ngx_http_enroll_main_conf_t *emcf,
     ngx_str_t            name, outcome, id, to;
     ngx_enroll_reason_e  end;
 
-    name = ngx_http_enroll_observe_field(event, "event");
-    outcome = ngx_http_enroll_observe_field(event, "outcome");
+    name = ngx_enroll_call_field(event, "event");
+    outcome = ngx_enroll_call_field(event, "outcome");
 
     ngx_http_enroll_observe_count(emcf->zone, &name, &outcome);
 
     /* a token that this call ended, but that is not the call's own */
 
-    id = ngx_http_enroll_observe_field(event, "id");
-    to = ngx_http_enroll_observe_field(event, "to");
+    id = ngx_enroll_call_field(event, "id");
+    to = ngx_enroll_call_field(event, "to");
     end = ngx_http_enroll_observe_end(&to);
 
     if (end == NGX_ENROLL_OK
@@ -203,28 +201,4 @@ ngx_http_enroll_observe_keep(ngx_enroll_result_t *result)
     expires = ngx_max(expires, ends) - result->now;
 
     return (ngx_msec_t) ngx_max(expires, NGX_HTTP_ENROLL_KEEP_MIN);
-}
-
-
-static ngx_str_t
-ngx_http_enroll_observe_field(ngx_enroll_resp_t *event, const char *name)
-{
-    size_t      len;
-    ngx_str_t   none;
-    ngx_uint_t  i;
-
-    len = ngx_strlen(name);
-
-    for (i = 0; i + 1 < event->nelts; i += 2) {
-
-        if (event->elts[i].str.len == len
-            && ngx_memcmp(event->elts[i].str.data, name, len) == 0)
-        {
-            return event->elts[i + 1].str;
-        }
-    }
-
-    ngx_str_null(&none);
-
-    return none;
 }

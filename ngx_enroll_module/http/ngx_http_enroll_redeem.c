@@ -18,8 +18,6 @@ static void ngx_http_enroll_redeem_body(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_enroll_redeem_token(ngx_http_request_t *r,
     ngx_str_t *token);
-static void ngx_http_enroll_redeem_replay(ngx_http_request_t *r,
-    ngx_enroll_token_t *token);
 static ngx_int_t ngx_http_enroll_redeem_ask(ngx_http_request_t *r,
     ngx_enroll_token_t *token);
 static void ngx_http_enroll_redeem_answer(ngx_enroll_call_t *call,
@@ -145,7 +143,8 @@ ngx_http_enroll_redeem_token(ngx_http_request_t *r, ngx_str_t *text)
                                        r->pool, NULL);
 
     if (reason != NGX_ENROLL_AGAIN) {
-        ngx_http_enroll_redeem_replay(r, &token);
+        ngx_http_enroll_replay(r, ctx, token.partition, token.id,
+                               token.session);
         return ngx_http_enroll_refuse(r, reason, "redeem", NULL);
     }
 
@@ -153,44 +152,11 @@ ngx_http_enroll_redeem_token(ngx_http_request_t *r, ngx_str_t *text)
 }
 
 
-/*
- * This host knows it to be spent, and nobody waits for Redis. But the ledger
- * has to hear of the first time, for the audit, and for on_replay.
- */
-
-static void
-ngx_http_enroll_redeem_replay(ngx_http_request_t *r,
-    ngx_enroll_token_t *token)
-{
-    ngx_enroll_bearer_t           bearer;
-    ngx_enroll_ledger_t          *ledger;
-    ngx_http_enroll_main_conf_t  *emcf;
-
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
-
-    if (!ngx_http_enroll_zone_replayed(emcf->zone, token->id)) {
-        return;
-    }
-
-    ngx_memzero(&bearer, sizeof(ngx_enroll_bearer_t));
-    bearer.partition = token->partition;
-    bearer.id = token->id;
-    bearer.session = token->session;
-    bearer.client = r->connection->addr_text;
-
-    ledger = ngx_http_enroll_ledger(r);
-    bearer.rules = ngx_http_enroll_rules(r, NGX_HTTP_ENROLL_NONE, 0,
-                                         &bearer.nrules);
-
-    if (ledger && bearer.rules) {
-        ngx_enroll_replay(ledger, &bearer);
-    }
-}
-
-
 static ngx_int_t
 ngx_http_enroll_redeem_ask(ngx_http_request_t *r, ngx_enroll_token_t *token)
 {
+    ngx_uint_t                    i;
+    ngx_enroll_rule_t            *rules;
     ngx_http_cleanup_t           *cln;
     ngx_enroll_bearer_t           bearer;
     ngx_enroll_ledger_t          *ledger;
@@ -221,10 +187,16 @@ ngx_http_enroll_redeem_ask(ngx_http_request_t *r, ngx_enroll_token_t *token)
     bearer.id = token->id;
     bearer.session = redeem->session.digest;
     bearer.client = r->connection->addr_text;
-    bearer.rules = ngx_http_enroll_rules(r, NGX_HTTP_ENROLL_NONE, 1,
-                                         &bearer.nrules);
-    if (bearer.rules == NULL) {
+    bearer.rules = rules = ngx_http_enroll_rules(r, NGX_HTTP_ENROLL_NONE, 1,
+                                                 &bearer.nrules);
+    if (rules == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_enroll_replay_own(ctx, token->id)) {
+        for (i = 0; i < bearer.nrules; i++) {
+            rules[i].replay_revokes = 0;
+        }
     }
 
     redeem->ctx = ctx;

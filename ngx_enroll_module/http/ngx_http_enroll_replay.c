@@ -1,0 +1,50 @@
+
+/*
+ * A token that this host knows to be spent is presented again. The tombstone
+ * answers, and nobody waits for Redis; but of the first time the ledger
+ * hears, for the audit and for on_replay.
+ */
+
+#include "ngx_http_enroll_module.h"
+
+
+void
+ngx_http_enroll_replay(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
+    ngx_uint_t partition, const u_char *id, const u_char *session)
+{
+    ngx_enroll_rule_t            *rules;
+    ngx_enroll_bearer_t           bearer;
+    ngx_enroll_ledger_t          *ledger;
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    if (ngx_http_enroll_replay_own(ctx, id)
+        || !ngx_http_enroll_zone_replayed(emcf->zone, id))
+    {
+        return;
+    }
+
+    ngx_memzero(&bearer, sizeof(ngx_enroll_bearer_t));
+    bearer.partition = partition;
+    bearer.id = id;
+    bearer.session = session;
+    bearer.client = r->connection->addr_text;
+
+    ledger = ngx_http_enroll_ledger(r);
+    rules = ngx_http_enroll_rules(r, NGX_HTTP_ENROLL_NONE, 0,
+                                  &bearer.nrules);
+    bearer.rules = rules;
+
+    if (ledger && rules) {
+        ngx_enroll_replay(ledger, &bearer);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_enroll_replay_own(ngx_http_enroll_ctx_t *ctx, const u_char *id)
+{
+    return ctx->bearer == NGX_HTTP_ENROLL_BEARER_SESSION
+           && ngx_memcmp(ctx->id, id, NGX_ENROLL_DIGEST_LEN) == 0;
+}
