@@ -42,7 +42,10 @@ typedef struct {
  * NGX_OK; NGX_DECLINED, with a short constant text in *wrong: another shape,
  * too large, malformed, or inconsistent (the id of the JSON is not that of
  * the authenticator data; type not public-key; clientDataJSON's type not
- * webauthn.create; no attested credential data; trailing bytes).
+ * webauthn.create; no attested credential data; backed up, but not
+ * backup-eligible; authenticatorData that are not those of the attestation
+ * object; trailing bytes). NGX_ERROR, with a text likewise: no memory. All is
+ * zero then.
  */
 ngx_int_t ngx_enroll_authenticator_read(
     ngx_enroll_authenticator_t *authenticator, const ngx_str_t *body,
@@ -50,8 +53,9 @@ ngx_int_t ngx_enroll_authenticator_read(
 
 /*
  * In what a class does not allow it: NULL, or one of the constant words
- * "unread" (authenticator is NULL: it could not be read), "backup_eligible",
- * "attestation", "aaguid", "user_verification", "origin".
+ * "unread", "backup_eligible", "attestation", "aaguid", "user_verification",
+ * "origin". What could not be read (authenticator is NULL) passes only where
+ * the class says so and demands nothing else: it meets no demand.
  */
 const char *ngx_enroll_authenticator_refused(const ngx_enroll_class_t *class,
     const ngx_enroll_authenticator_t *authenticator);
