@@ -27,6 +27,7 @@ struct ngx_http_enroll_zone_sh_s {
     ngx_rbtree_t          rbtree;
     ngx_rbtree_node_t     sentinel;
     ngx_queue_t           queue;
+    ngx_queue_t           rates;             /* of issuers */
     ngx_uint_t            entries;
     ngx_atomic_t          counts[NGX_HTTP_ENROLL_COUNTS];
     ngx_atomic_t          refused[NGX_ENROLL_REASONS];
@@ -149,6 +150,7 @@ ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_rbtree_init(&zone->sh->rbtree, &zone->sh->sentinel,
                     ngx_str_rbtree_insert_value);
     ngx_queue_init(&zone->sh->queue);
+    ngx_queue_init(&zone->sh->rates);
 
     return NGX_OK;
 }
@@ -432,6 +434,20 @@ ngx_http_enroll_zone_alloc(ngx_http_enroll_zone_t *zone, size_t size,
     }
 
     return NULL;
+}
+
+
+void *
+ngx_http_enroll_zone_room(ngx_http_enroll_zone_t *zone, size_t size)
+{
+    return ngx_http_enroll_zone_alloc(zone, size, NULL);
+}
+
+
+ngx_queue_t *
+ngx_http_enroll_zone_rates(ngx_http_enroll_zone_t *zone)
+{
+    return &zone->sh->rates;
 }
 
 

@@ -89,6 +89,13 @@ ngx_enroll_reason_e ngx_http_enroll_zone_find(ngx_http_enroll_zone_t *zone,
 ngx_uint_t ngx_http_enroll_zone_replayed(ngx_http_enroll_zone_t *zone,
     const u_char *id);
 
+/*
+ * With the zone's mutex held: what issuers' rates hang on, and room for more
+ * of it, for which the oldest entries give way; NULL: there is none.
+ */
+ngx_queue_t *ngx_http_enroll_zone_rates(ngx_http_enroll_zone_t *zone);
+void *ngx_http_enroll_zone_room(ngx_http_enroll_zone_t *zone, size_t size);
+
 void ngx_http_enroll_zone_count(ngx_http_enroll_zone_t *zone,
     ngx_http_enroll_count_e count);
 void ngx_http_enroll_zone_count_refused(ngx_http_enroll_zone_t *zone,
