@@ -8,6 +8,8 @@
 #define NGX_ENROLL_NOTIFY_ARGC                                                \
     (3 + NGX_ENROLL_NOTIFY_KEYS + NGX_ENROLL_NOTIFY_ARGS)
 
+#define NGX_ENROLL_NOTIFY_ERROR  200         /* characters of an error */
+
 /* the keys and numbers of a command */
 #define NGX_ENROLL_NOTIFY_TEXT                                                \
     (NGX_ENROLL_NOTIFY_KEYS * (sizeof("enroll:{}:events") + NGX_INT64_LEN)    \
@@ -244,6 +246,8 @@ ngx_enroll_notify_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
 static ngx_int_t
 ngx_enroll_notify_again(ngx_enroll_notify_call_t *call, ngx_str_t *error)
 {
+    size_t  i, len;
+
     if (!call->eval
         && error->len >= 8
         && ngx_strncmp(error->data, "NOSCRIPT", 8) == 0)
@@ -255,9 +259,17 @@ ngx_enroll_notify_again(ngx_enroll_notify_call_t *call, ngx_str_t *error)
         }
     }
 
+    len = ngx_min(error->len, NGX_ENROLL_NOTIFY_ERROR);
+
+    for (i = 0; i < len; i++) {
+        if (error->data[i] < ' ' || error->data[i] >= 0x7f) {
+            error->data[i] = '.';
+        }
+    }
+
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "enroll: the ledger's notify script failed: \"%*s\"",
-                  ngx_min(error->len, 200), error->data);
+                  len, error->data);
 
     return NGX_ERROR;
 }

@@ -20,7 +20,8 @@ static ngx_enroll_script_t  ngx_enroll_scripts[NGX_ENROLL_SCRIPTS] = {
     ngx_enroll_lua("undo", NGX_ENROLL_LUA_UNDO),
     ngx_enroll_lua("refuse", NGX_ENROLL_LUA_REFUSE),
     ngx_enroll_lua("prove", NGX_ENROLL_LUA_PROVE),
-    ngx_enroll_lua("approve", NGX_ENROLL_LUA_APPROVE)
+    ngx_enroll_lua("approve", NGX_ENROLL_LUA_APPROVE),
+    ngx_enroll_lua("notify", NGX_ENROLL_LUA_NOTIFY)
 };
 
 

@@ -16,7 +16,7 @@
 -- ARGV[8]   what it is to become, or '': the caller's alone to move, unless
 --           somebody has set it meanwhile
 -- ARGV[9]   the number of that event
--- ARGV[10]  failures
+-- ARGV[10]  failures; where another was the holder, his stay
 -- ARGV[11]  where it is given back: for how long nobody may take it, in ms
 -- ARGV[12]  how many events the caller wants, at most
 --
@@ -48,7 +48,8 @@ end
 
 redis.call('HSET', RECORD, 'holder', lease > 0 and OP or '',
            'until', decimal(now + (lease > 0 and lease or tonumber(ARGV[11]))),
-           'last', place.last, 'seq', place.seq or '', 'failures', ARGV[10])
+           'last', place.last, 'seq', place.seq or '',
+           'failures', mine and ARGV[10] or place.failures or '0')
 
 local record = redis.call('HGETALL', RECORD)
 local events, weight = {}, 0
