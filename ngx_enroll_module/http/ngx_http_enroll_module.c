@@ -96,6 +96,13 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       0,
       NULL },
 
+    { ngx_string("enroll_authenticator"),
+      NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_enroll_authenticator_place,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("enroll_retain"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
       ngx_http_enroll_set_time,
@@ -383,6 +390,7 @@ ngx_http_enroll_create_loc_conf(ngx_conf_t *cf)
      *     conf->url = NULL;
      *     conf->prove_at = NULL;
      *     conf->target = { 0, NULL };
+     *     conf->authenticator = { 0, NULL };
      *     conf->where = { NULL, 0 };
      *     conf->ledger = { NULL };
      */
@@ -428,6 +436,8 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->prove_at == NULL) {
         conf->prove_at = prev->prove_at;
     }
+
+    ngx_conf_merge_str_value(conf->authenticator, prev->authenticator, "");
 
     ngx_http_enroll_merge_success(&prev->success, &conf->success);
 
@@ -516,6 +526,7 @@ static char *
 ngx_http_enroll_merge_endpoint(ngx_conf_t *cf,
     ngx_http_enroll_loc_conf_t *prev, ngx_http_enroll_loc_conf_t *conf)
 {
+    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_core_srv_conf_t    *cscf;
     ngx_http_enroll_loc_conf_t  *slcf;
 
@@ -535,6 +546,16 @@ ngx_http_enroll_merge_endpoint(ngx_conf_t *cf,
     if (!conf->enable || slcf->enable != 1) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "\"enroll_endpoint\" needs \"enroll on\" in the server");
+    }
+
+    /* a finish that goes to a file is not read */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->endpoint == NGX_HTTP_ENROLL_FINISH
+        && clcf->client_body_buffer_size < NGX_ENROLL_RESPONSE_MAX)
+    {
+        clcf->client_body_buffer_size = NGX_ENROLL_RESPONSE_MAX;
     }
 
     return NGX_CONF_OK;

@@ -298,6 +298,9 @@ ngx_int_t ngx_http_enroll_header_add(ngx_http_request_t *r, const char *key,
 ngx_table_elt_t *ngx_http_enroll_header_find(ngx_http_request_t *r,
     const char *lowcase, ngx_uint_t *n);
 
+/* Is the request's body of that type, whatever its parameters? */
+ngx_uint_t ngx_http_enroll_is_type(ngx_http_request_t *r, const char *type);
+
 
 /* guard: a handler of the precontent phase */
 
@@ -406,6 +409,16 @@ ngx_int_t ngx_http_enroll_authenticator(ngx_http_request_t *r,
  */
 ngx_keyval_t *ngx_http_enroll_authenticator_facts(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_uint_t *n);
+
+/* The directive enroll_authenticator. */
+char *ngx_http_enroll_authenticator_place(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+
+/* set: security event tokens that issuers push */
+
+/* Of the handlers of issue and revoke; a content handler's return code. */
+ngx_int_t ngx_http_enroll_set_read(ngx_http_request_t *r, const char *step);
 
 
 /* order: the path behind all joiner events */
