@@ -203,9 +203,15 @@ ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
 
     mlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_enroll_module);
 
+    if (ngx_http_enroll_deliver_is(ctx, r)
+        && elcf->endpoint == NGX_HTTP_ENROLL_NONE
+        && elcf->handler == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
     if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)
         && elcf->handler == NULL
-        && (ngx_http_enroll_deliver_is(ctx, r) || !(ctx && ctx->order))
         && !(ctx && ctx->read)
         && !(mlcf->handler && r->request_body && r->request_body->bufs))
     {
