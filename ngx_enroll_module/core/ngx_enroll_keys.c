@@ -1,8 +1,9 @@
 
 #include "ngx_enroll_keys.h"
+#include "ngx_enroll_jwk.h"
 
-#include <jansson.h>
 #include <jose/b64.h>
+#include <jose/jwk.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/kdf.h>
@@ -19,32 +20,32 @@ typedef struct {
     const char  *kid;
     u_char      *data;
     size_t       len;
-} ngx_enroll_jwk_t;
+} ngx_enroll_keys_jwk_t;
 
 
-static json_t *ngx_enroll_keys_parse(const u_char *json, size_t len,
-    char *err);
 static ngx_int_t ngx_enroll_keys_add_all(ngx_enroll_keys_t *keys,
     json_t *array, char *err);
 static void ngx_enroll_keys_cleanse(json_t *array);
-static ngx_int_t ngx_enroll_jwk_add(ngx_enroll_keys_t *keys,
-    ngx_enroll_jwk_t *jwk, json_t *object, char *err);
-static ngx_int_t ngx_enroll_jwk_name(ngx_enroll_jwk_t *jwk, ngx_uint_t n,
+static ngx_int_t ngx_enroll_keys_add(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, json_t *object, char *err);
+static ngx_int_t ngx_enroll_keys_name(ngx_enroll_keys_jwk_t *jwk, ngx_uint_t n,
     json_t *object, char *err);
-static void ngx_enroll_jwk_show(char *dst, const char *src);
-static ngx_int_t ngx_enroll_jwk_add_ec(ngx_enroll_jwk_t *jwk, json_t *object,
+static void ngx_enroll_keys_show(char *dst, const char *src);
+static ngx_int_t ngx_enroll_keys_add_ec(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, json_t *object, char *err);
+static ngx_int_t ngx_enroll_keys_add_public(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, json_t *public, char *err);
+static ngx_int_t ngx_enroll_keys_add_oct(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, json_t *object, char *err);
+static ngx_int_t ngx_enroll_keys_decode(ngx_enroll_keys_jwk_t *jwk, json_t *k,
     char *err);
-static ngx_int_t ngx_enroll_jwk_add_oct(ngx_enroll_keys_t *keys,
-    ngx_enroll_jwk_t *jwk, json_t *object, char *err);
-static ngx_int_t ngx_enroll_jwk_decode(ngx_enroll_jwk_t *jwk, json_t *k,
-    char *err);
-static ngx_int_t ngx_enroll_jwk_derive(ngx_enroll_keys_t *keys,
-    ngx_enroll_jwk_t *jwk, char *err);
-static ngx_int_t ngx_enroll_jwk_derive_subject(ngx_enroll_keys_t *keys,
-    ngx_enroll_jwk_t *jwk, char *err);
-static EVP_MAC_CTX *ngx_enroll_hkdf_context(ngx_enroll_jwk_t *jwk,
+static ngx_int_t ngx_enroll_keys_derive(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, char *err);
+static ngx_int_t ngx_enroll_keys_derive_subject(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, char *err);
+static EVP_MAC_CTX *ngx_enroll_hkdf_context(ngx_enroll_keys_jwk_t *jwk,
     const char *info);
-static ngx_int_t ngx_enroll_hkdf(ngx_enroll_jwk_t *jwk, const char *info,
+static ngx_int_t ngx_enroll_hkdf(ngx_enroll_keys_jwk_t *jwk, const char *info,
     u_char *out, size_t len);
 
 
@@ -65,15 +66,22 @@ ngx_enroll_keys_read(ngx_enroll_keys_t *keys, const u_char *json, size_t len,
 
     ngx_memzero(keys, sizeof(ngx_enroll_keys_t));
 
-    root = ngx_enroll_keys_parse(json, len, err);
+    root = ngx_enroll_jwk_set(json, len, err);
 
     if (root == NULL) {
         return NGX_ERROR;
     }
 
     array = json_object_get(root, "keys");
+    keys->jwks = json_pack("{s:[]}", "keys");
 
-    rc = ngx_enroll_keys_add_all(keys, array, err);
+    if (keys->jwks) {
+        rc = ngx_enroll_keys_add_all(keys, array, err);
+
+    } else {
+        snprintf(err, NGX_ENROLL_ERR_LEN, "no memory for the set");
+        rc = NGX_ERROR;
+    }
 
     ngx_enroll_keys_cleanse(array);
     json_decref(root);
@@ -98,6 +106,8 @@ ngx_enroll_keys_free(ngx_enroll_keys_t *keys)
     }
 
     EVP_MAC_CTX_free(keys->subject);
+    ngx_enroll_jwk_free(keys->signer);
+    json_decref(keys->jwks);
 
     ngx_memzero(keys, sizeof(ngx_enroll_keys_t));
 }
@@ -216,58 +226,22 @@ ngx_enroll_subject_digest(ngx_enroll_keys_t *keys, const ngx_str_t *subject,
 }
 
 
-static json_t *
-ngx_enroll_keys_parse(const u_char *json, size_t len, char *err)
-{
-    json_t        *root;
-    json_error_t   error;
-
-    root = json_loadb((const char *) json, len, JSON_REJECT_DUPLICATES,
-                      &error);
-
-    if (root == NULL) {
-
-        /* jansson's own text would quote what is near, which may be a key */
-
-        if (json_error_code(&error) == json_error_duplicate_key) {
-            snprintf(err, NGX_ENROLL_ERR_LEN, "duplicate member in line %d",
-                     error.line);
-
-        } else {
-            snprintf(err, NGX_ENROLL_ERR_LEN, "not JSON in line %d",
-                     error.line);
-        }
-
-        return NULL;
-    }
-
-    if (!json_is_array(json_object_get(root, "keys"))) {
-        snprintf(err, NGX_ENROLL_ERR_LEN,
-                 "not a JWK Set, {\"keys\":[...]} is needed");
-        json_decref(root);
-        return NULL;
-    }
-
-    return root;
-}
-
-
 static ngx_int_t
 ngx_enroll_keys_add_all(ngx_enroll_keys_t *keys, json_t *array, char *err)
 {
-    size_t             i;
-    json_t            *object;
-    ngx_enroll_jwk_t   jwk;
+    size_t                  i;
+    json_t                 *object;
+    ngx_enroll_keys_jwk_t   jwk;
 
-    ngx_memzero(&jwk, sizeof(ngx_enroll_jwk_t));
+    ngx_memzero(&jwk, sizeof(ngx_enroll_keys_jwk_t));
 
     json_array_foreach(array, i, object) {
 
-        if (ngx_enroll_jwk_name(&jwk, i + 1, object, err) != NGX_OK) {
+        if (ngx_enroll_keys_name(&jwk, i + 1, object, err) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        if (ngx_enroll_jwk_add(keys, &jwk, object, err) != NGX_OK) {
+        if (ngx_enroll_keys_add(keys, &jwk, object, err) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -310,7 +284,7 @@ ngx_enroll_keys_cleanse(json_t *array)
 
 
 static ngx_int_t
-ngx_enroll_jwk_add(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
+ngx_enroll_keys_add(ngx_enroll_keys_t *keys, ngx_enroll_keys_jwk_t *jwk,
     json_t *object, char *err)
 {
     char         shown[NGX_ENROLL_KID_SHOWN + 1];
@@ -324,14 +298,14 @@ ngx_enroll_jwk_add(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
     }
 
     if (ngx_strcmp(kty, "oct") == 0) {
-        return ngx_enroll_jwk_add_oct(keys, jwk, object, err);
+        return ngx_enroll_keys_add_oct(keys, jwk, object, err);
     }
 
     if (ngx_strcmp(kty, "EC") == 0) {
-        return ngx_enroll_jwk_add_ec(jwk, object, err);
+        return ngx_enroll_keys_add_ec(keys, jwk, object, err);
     }
 
-    ngx_enroll_jwk_show(shown, kty);
+    ngx_enroll_keys_show(shown, kty);
 
     snprintf(err, NGX_ENROLL_ERR_LEN,
              "%s has the kty \"%s\", \"oct\" or \"EC\" is needed",
@@ -342,7 +316,7 @@ ngx_enroll_jwk_add(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
 
 
 static ngx_int_t
-ngx_enroll_jwk_name(ngx_enroll_jwk_t *jwk, ngx_uint_t n, json_t *object,
+ngx_enroll_keys_name(ngx_enroll_keys_jwk_t *jwk, ngx_uint_t n, json_t *object,
     char *err)
 {
     char     shown[NGX_ENROLL_KID_SHOWN + 1];
@@ -359,7 +333,7 @@ ngx_enroll_jwk_name(ngx_enroll_jwk_t *jwk, ngx_uint_t n, json_t *object,
     jwk->kid = json_string_value(kid);
 
     if (jwk->kid != NULL) {
-        ngx_enroll_jwk_show(shown, jwk->kid);
+        ngx_enroll_keys_show(shown, jwk->kid);
 
         snprintf(jwk->name, sizeof(jwk->name), "key %lu (\"%s\")",
                  (unsigned long) n, shown);
@@ -377,7 +351,7 @@ ngx_enroll_jwk_name(ngx_enroll_jwk_t *jwk, ngx_uint_t n, json_t *object,
 /* what a log line can hold of it */
 
 static void
-ngx_enroll_jwk_show(char *dst, const char *src)
+ngx_enroll_keys_show(char *dst, const char *src)
 {
     size_t  n;
 
@@ -390,12 +364,16 @@ ngx_enroll_jwk_show(char *dst, const char *src)
 }
 
 
+/* all are shown to those who verify, and the first one that can signs */
+
 static ngx_int_t
-ngx_enroll_jwk_add_ec(ngx_enroll_jwk_t *jwk, json_t *object, char *err)
+ngx_enroll_keys_add_ec(ngx_enroll_keys_t *keys, ngx_enroll_keys_jwk_t *jwk,
+    json_t *object, char *err)
 {
+    json_t      *public, *private;
     const char  *crv;
 
-    crv = json_string_value(json_object_get(object, "crv"));
+    crv = ngx_enroll_jwk_member(object, "crv");
 
     if (crv == NULL || ngx_strcmp(crv, "P-256") != 0) {
         snprintf(err, NGX_ENROLL_ERR_LEN,
@@ -403,17 +381,87 @@ ngx_enroll_jwk_add_ec(ngx_enroll_jwk_t *jwk, json_t *object, char *err)
         return NGX_ERROR;
     }
 
+    public = ngx_enroll_jwk_public(object, jwk->name, err);
+
+    if (public == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_enroll_keys_add_public(keys, jwk, public, err) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (json_object_get(object, "d") == NULL) {
+        return NGX_OK;
+    }
+
+    private = ngx_enroll_jwk_private(object, public, jwk->name, err);
+
+    if (private == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (keys->signer == NULL) {
+        keys->signer = private;
+
+    } else {
+        ngx_enroll_jwk_free(private);
+    }
+
     return NGX_OK;
 }
 
 
+/* public goes to the set, or is released */
+
 static ngx_int_t
-ngx_enroll_jwk_add_oct(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
+ngx_enroll_keys_add_public(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, json_t *public, char *err)
+{
+    size_t   i;
+    json_t  *set, *kid, *other;
+
+    set = json_object_get(keys->jwks, "keys");
+    kid = json_object_get(public, "kid");
+
+    if (kid == NULL) {
+        kid = jose_jwk_thp(NULL, public, "S256");
+
+        if (json_object_set_new(public, "kid", kid) != 0) {
+            json_decref(public);
+            goto failed;
+        }
+    }
+
+    json_array_foreach(set, i, other) {
+
+        if (json_equal(json_object_get(other, "kid"), kid)) {
+            snprintf(err, NGX_ENROLL_ERR_LEN,
+                     "%s is the second \"EC\" key of that kid", jwk->name);
+            json_decref(public);
+            return NGX_ERROR;
+        }
+    }
+
+    if (json_array_append_new(set, public) == 0) {
+        return NGX_OK;
+    }
+
+failed:
+
+    snprintf(err, NGX_ENROLL_ERR_LEN, "no memory for %s", jwk->name);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_enroll_keys_add_oct(ngx_enroll_keys_t *keys, ngx_enroll_keys_jwk_t *jwk,
     json_t *object, char *err)
 {
     ngx_int_t  rc;
 
-    rc = ngx_enroll_jwk_decode(jwk, json_object_get(object, "k"), err);
+    rc = ngx_enroll_keys_decode(jwk, json_object_get(object, "k"), err);
 
     if (rc != NGX_OK) {
         return NGX_ERROR;
@@ -428,10 +476,10 @@ ngx_enroll_jwk_add_oct(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
     } else if (jwk->kid != NULL
                && ngx_strcmp(jwk->kid, NGX_ENROLL_KEYS_SUBJECT) == 0)
     {
-        rc = ngx_enroll_jwk_derive_subject(keys, jwk, err);
+        rc = ngx_enroll_keys_derive_subject(keys, jwk, err);
 
     } else {
-        rc = ngx_enroll_jwk_derive(keys, jwk, err);
+        rc = ngx_enroll_keys_derive(keys, jwk, err);
     }
 
     OPENSSL_clear_free(jwk->data, jwk->len);
@@ -441,7 +489,7 @@ ngx_enroll_jwk_add_oct(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
 
 
 static ngx_int_t
-ngx_enroll_jwk_decode(ngx_enroll_jwk_t *jwk, json_t *k, char *err)
+ngx_enroll_keys_decode(ngx_enroll_keys_jwk_t *jwk, json_t *k, char *err)
 {
     size_t       len;
     const char  *text;
@@ -477,7 +525,7 @@ ngx_enroll_jwk_decode(ngx_enroll_jwk_t *jwk, json_t *k, char *err)
 
 
 static ngx_int_t
-ngx_enroll_jwk_derive(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
+ngx_enroll_keys_derive(ngx_enroll_keys_t *keys, ngx_enroll_keys_jwk_t *jwk,
     char *err)
 {
     u_char             number;
@@ -524,8 +572,8 @@ failed:
 
 
 static ngx_int_t
-ngx_enroll_jwk_derive_subject(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
-    char *err)
+ngx_enroll_keys_derive_subject(ngx_enroll_keys_t *keys,
+    ngx_enroll_keys_jwk_t *jwk, char *err)
 {
     if (keys->subject != NULL) {
         snprintf(err, NGX_ENROLL_ERR_LEN, "%s is the second one of that kid",
@@ -546,7 +594,7 @@ ngx_enroll_jwk_derive_subject(ngx_enroll_keys_t *keys, ngx_enroll_jwk_t *jwk,
 
 
 static EVP_MAC_CTX *
-ngx_enroll_hkdf_context(ngx_enroll_jwk_t *jwk, const char *info)
+ngx_enroll_hkdf_context(ngx_enroll_keys_jwk_t *jwk, const char *info)
 {
     u_char        derived[NGX_ENROLL_MAC_LEN];
     EVP_MAC_CTX  *mac;
@@ -564,7 +612,7 @@ ngx_enroll_hkdf_context(ngx_enroll_jwk_t *jwk, const char *info)
 
 
 static ngx_int_t
-ngx_enroll_hkdf(ngx_enroll_jwk_t *jwk, const char *info, u_char *out,
+ngx_enroll_hkdf(ngx_enroll_keys_jwk_t *jwk, const char *info, u_char *out,
     size_t len)
 {
     int           rc;

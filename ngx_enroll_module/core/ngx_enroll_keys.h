@@ -65,14 +65,16 @@ typedef struct {
  * NGX_OK, or NGX_ERROR with a text in err that says what is wrong and what
  * would be right: not JSON, not a JWK Set, no `oct` key, no key with the kid
  * "subject", a key shorter than 32 bytes, a curve other than P-256, a point
- * that is not on it, a private part that is not its own, two EC keys of one
- * kid (its RFC 7638 thumbprint where it has none), two keys of the same number, more than NGX_ENROLL_KEYS_MAX keys, an unknown kty.
+ * that is not on it, a private part that is not its own, another alg or use
+ * than ES256 and "sig", two EC keys of one kid (its RFC 7638 thumbprint where
+ * it has none), two keys of the same number, more than NGX_ENROLL_KEYS_MAX
+ * keys, an unknown kty.
  * On error nothing is left to free. The key bytes are cleansed.
  */
 ngx_int_t ngx_enroll_keys_read(ngx_enroll_keys_t *keys, const u_char *json,
     size_t len, char err[NGX_ENROLL_ERR_LEN]);
 
-/* Frees the contexts; *keys itself is the caller's. */
+/* Frees contexts and keys, cleansed; *keys itself is the caller's. */
 void ngx_enroll_keys_free(ngx_enroll_keys_t *keys);
 
 /* The key of that number, or NULL. */

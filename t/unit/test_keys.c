@@ -14,6 +14,17 @@
 #define K_16       "AAECAwQFBgcICQoLDA0ODw"
 
 #define EC(crv)    "{\"kty\":\"EC\",\"kid\":\"sig\",\"crv\":\"" crv "\"}"
+#define XY         "\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\""
+#define P256(m)    "{\"kty\":\"EC\",\"crv\":\"P-256\"," XY m "}"
+#define D          ",\"d\":\"" EC_D "\""
+#define KID(kid)   ",\"kid\":\"" kid "\""
+
+/* the key of RFC 7515, A.3 */
+#define OTHER(m)                                                              \
+    "{\"kty\":\"EC\",\"crv\":\"P-256\","                                       \
+    "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","                  \
+    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"" m "}"
+#define OTHER_D    ",\"d\":\"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI\""
 
 
 static ngx_int_t
@@ -50,7 +61,8 @@ test_accepted(void)
         { SET(S "," A), 1, NUMBER_A, "the subject key first" },
         { SET(B "," A "," S), 2, NUMBER_B, "two keys, the first one makes" },
         { SET(A "," S "," B), 2, NUMBER_A, "a key behind the subject key" },
-        { SET(EC("P-256") "," A "," S), 1, NUMBER_A, "a P-256 key is passed" },
+        { SET(P256() "," A "," S), 1, NUMBER_A, "a P-256 key in front" },
+        { SET(A "," S "," P256(D)), 1, NUMBER_A, "one behind, to sign with" },
         { SET("{\"kty\":\"oct\",\"k\":\"" K_A "\"}," S), 1, NUMBER_A,
           "a key without kid" },
         { SET("{\"kty\":\"oct\",\"alg\":\"HS256\",\"use\":\"sig\",\"key_ops\":"
@@ -72,6 +84,129 @@ test_accepted(void)
 
         ngx_enroll_keys_free(&keys);
     }
+}
+
+
+/* by the numbers of vectors.py */
+
+static ngx_uint_t
+is_known(json_t *key, ngx_uint_t private, const char *kid)
+{
+    json_t      *known;
+    ngx_uint_t   same;
+
+    known = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "kty", "EC",
+                      "crv", "P-256", "x", EC_X, "y", EC_Y, "alg", "ES256",
+                      "use", "sig", "kid", kid);
+
+    if (private) {
+        json_object_set_new(known, "d", json_string(EC_D));
+    }
+
+    same = json_equal(key, known);
+    json_decref(known);
+
+    return same;
+}
+
+
+static ngx_uint_t
+shown(ngx_enroll_keys_t *keys)
+{
+    return json_array_size(json_object_get(keys->jwks, "keys"));
+}
+
+
+static json_t *
+shown_key(ngx_enroll_keys_t *keys, ngx_uint_t n)
+{
+    return json_array_get(json_object_get(keys->jwks, "keys"), n);
+}
+
+
+static void
+test_signer(void)
+{
+    char                err[NGX_ENROLL_ERR_LEN], *text;
+    ngx_enroll_keys_t   keys;
+
+    static const char  none[] = SET(A "," S);
+    static const char  plain[] = SET(A "," S "," P256(D));
+    static const char  named[] = SET(A "," S "," P256(D KID("sig")
+        ",\"alg\":\"ES256\",\"use\":\"sig\",\"key_ops\":[\"sign\","
+        "\"verify\"],\"note\":1"));
+    static const char  public[] = SET(A "," S "," P256());
+    static const char  second[] = SET(OTHER() "," A "," P256(D) "," S);
+    static const char  both[] = SET(P256(D KID("new")) "," A "," S ","
+        OTHER(OTHER_D KID("old")));
+
+    read_keys(&keys, none, strlen(none), err);
+    tap_ok(keys.signer == NULL && json_is_array(json_object_get(keys.jwks,
+                                                                "keys"))
+           && shown(&keys) == 0 && json_object_size(keys.jwks) == 1,
+           "without an EC key there is a set, and it is empty");
+    ngx_enroll_keys_free(&keys);
+
+    read_keys(&keys, plain, strlen(plain), err);
+    tap_ok(is_known(keys.signer, 1, EC_THUMBPRINT),
+           "an EC key signs with ES256, its kid is its thumbprint");
+    tap_ok(shown(&keys) == 1 && is_known(shown_key(&keys, 0), 0,
+                                         EC_THUMBPRINT),
+           "its public part is in the set, under the same kid");
+    text = json_dumps(keys.jwks, 0);
+    tap_ok(strstr(text, EC_D) == NULL, "and its private part is not");
+    free(text);
+    ngx_enroll_keys_free(&keys);
+
+    read_keys(&keys, named, strlen(named), err);
+    tap_ok(is_known(keys.signer, 1, "sig")
+           && is_known(shown_key(&keys, 0), 0, "sig"),
+           "a kid of its own stays, other members go");
+    ngx_enroll_keys_free(&keys);
+
+    read_keys(&keys, public, strlen(public), err);
+    tap_ok(keys.signer == NULL && shown(&keys) == 1,
+           "a key without its private part is shown, and signs nothing");
+    ngx_enroll_keys_free(&keys);
+
+    read_keys(&keys, second, strlen(second), err);
+    tap_ok(is_known(keys.signer, 1, EC_THUMBPRINT) && shown(&keys) == 2,
+           "the first one with a private part signs");
+    ngx_enroll_keys_free(&keys);
+
+    read_keys(&keys, both, strlen(both), err);
+    tap_ok(is_known(keys.signer, 1, "new") && shown(&keys) == 2
+           && is_known(shown_key(&keys, 0), 0, "new"),
+           "of two that can the first one signs, and both are shown");
+    ngx_enroll_keys_free(&keys);
+
+    tap_ok(keys.signer == NULL && keys.jwks == NULL,
+           "nothing of them is left");
+}
+
+
+/* the strings of the set as it was read are overwritten: not the signer's */
+
+static void
+test_cleansed(void)
+{
+    char                err[NGX_ENROLL_ERR_LEN];
+    json_t             *d;
+    ngx_enroll_keys_t   keys;
+
+    static const char  json[] = SET(A "," S "," P256(D));
+
+    read_keys(&keys, json, strlen(json), err);
+
+    d = json_incref(json_object_get(keys.signer, "d"));
+    tap_ok(strcmp(json_string_value(d), EC_D) == 0, "the private part is kept");
+
+    ngx_enroll_keys_free(&keys);
+
+    tap_ok(json_string_value(d)[0] == '\0'
+           && json_string_value(d)[json_string_length(d) - 1] == '\0',
+           "it is overwritten when the keys are freed");
+    json_decref(d);
 }
 
 
@@ -99,11 +234,11 @@ test_refused(void)
         { "{\"keys\":{}}", "not a JWK Set, {\"keys\":[...]} is needed" },
         { SET(""), "no \"oct\" key to make tokens with" },
         { SET(S), "no \"oct\" key to make tokens with" },
-        { SET(EC("P-256") "," S), "no \"oct\" key to make tokens with" },
+        { SET(P256(D) "," S), "no \"oct\" key to make tokens with" },
         { SET(A), "no \"oct\" key with the kid \"subject\"" },
         { SET(A "," OCT("Subject", K_SUBJECT)),
           "no \"oct\" key with the kid \"subject\"" },
-        { SET(A ",{\"kty\":\"EC\",\"kid\":\"subject\",\"crv\":\"P-256\"}"),
+        { SET(A "," P256(KID("subject") D)),
           "no \"oct\" key with the kid \"subject\"" },
         { SET(A "," S "," S),
           "key 3 (\"subject\") is the second one of that kid" },
@@ -135,6 +270,46 @@ test_refused(void)
         { SET(A "," EC("P-384")),
           "key 2 (\"sig\") is not on the curve \"P-256\"" },
         { SET("{\"kty\":\"EC\"}"), "key 1 is not on the curve \"P-256\"" },
+        { SET(EC("P-256")), "key 1 (\"sig\") has no x of the right length" },
+        { SET(A ",{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_Y "\",\"y\":"
+          "\"" EC_X "\"}"), "key 2 has an x and y that are not a point on its "
+          "curve in base64url" },
+        { SET(A "," S ",{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\","
+          "\"y\":\"" EC_NEGATIVE_Y "\"" D "}"),
+          "key 3 has a private part that is not its own, generate a new key" },
+        { SET(A "," S "," OTHER(D)),
+          "key 3 has a private part that is not its own, generate a new key" },
+        { SET(A "," S "," P256(OTHER_D KID("x"))),
+          "key 3 (\"x\") has a private part that is not its own, generate a "
+          "new key" },
+        { SET(P256(D) "," A "," S "," OTHER(D)),
+          "key 4 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":\"" EC_N "\"")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":\"AA" EC_D "\"")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":\"" EC_D "=\"")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":\"\"")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":7")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(",\"d\":null")),
+          "key 1 has a private part that is not its own, generate a new key" },
+        { SET(P256(D ",\"alg\":\"ECDH-ES\"")), "key 1 has an alg that does "
+          "not fit, \"ES256\" is needed" },
+        { SET(P256(D ",\"use\":\"enc\"")), "key 1 is not for signatures, the "
+          "use \"sig\" is needed" },
+        { SET(P256(D ",\"key_ops\":[\"deriveKey\"]")), "key 1 is not for "
+          "signatures, key_ops lacks \"verify\"" },
+        { SET(P256(KID("a")) "," OTHER(OTHER_D KID("a"))),
+          "key 2 (\"a\") is the second \"EC\" key of that kid" },
+        { SET(P256(D) "," A "," P256()),
+          "key 3 is the second \"EC\" key of that kid" },
+        { SET(OTHER(KID(EC_THUMBPRINT)) "," P256(D)),
+          "key 2 is the second \"EC\" key of that kid" },
         { SET("{\"kty\":\"RSA\",\"kid\":\"r\"}"),
           "key 1 (\"r\") has the kty \"RSA\", \"oct\" or \"EC\" is needed" },
         { SET("{\"kty\":\"OCT\",\"k\":\"" K_A "\"}"),
@@ -370,6 +545,8 @@ int
 main(void)
 {
     test_accepted();
+    test_signer();
+    test_cleansed();
     test_refused();
     test_many();
     test_long_names();

@@ -53,6 +53,51 @@
 #define WEBHOOK_SIG_EMPTY     "amcCR9+HGJUcbpN0HzliuKzDJkenCx5mV9lf3DlQ0mM="
 #define WEBHOOK_SIG_DOT       "BfYRQmZnwxKOHQVUyqUtXLw0ExVcjFaxIaqMAyu0bLc="
 
+#define EC_X                  "fHyQ8FCV2tXPkcAUipRHGzvOVdAiGI4MXt9j0nlMafw"
+#define EC_Y                  "wBmMs-Iz8ZdMn1pburZMxIi64vG6JsFJqcggES6ZrH4"
+#define EC_D                  "22EWspqbj655xnD26OhAmchcKjKbbXpkmAkNptakt7M"
+#define EC_NEGATIVE_Y         "P-ZzSx3MDmmzYKWkRUmzO3dFHQ9F2T62Vjff7tFmU4E"
+#define EC_N                  "_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE"
+#define EC_THUMBPRINT         "PAG27VdRMkvPsVChbLVIph5LT6PwBqmtNHJ01Wi7034"
+#define RSA_N \
+    "zlQKhXll8CzuYGesdnGwaVNZ4vqNb6PbZcL-EfyzCitgb3qZSTS5kvDMxcN2yBcQ" \
+    "9M0e_5vomNbjUlcHLXm6DZyAUCYORtsJ08HZpzFqMGMkbUqDyV0nnCyrFZJDOfea" \
+    "HJyw1mZO3kIkQf_8W6KeqZCP9ETWdv4mcxCrXrcir9tBP1izJdXYbOaZhsLfcoai" \
+    "PiWa7y4x9L-4zBgAoavyakZUkkzJnASE5RO03Jo-Ee0wHgJR_A3L1-6bSfu0cgKN" \
+    "weOh4qimzqGYa0U-xyXi6LC8_cUYgzOBm9D7y8EgQeTWLl6rGfpDdL3-tEZBIt_n" \
+    "BYxy4RRAjhwUnb3Qqjv5Pw"
+#define RSA_N_ZERO \
+    "AM5UCoV5ZfAs7mBnrHZxsGlTWeL6jW-j22XC_hH8sworYG96mUk0uZLwzMXDdsgX" \
+    "EPTNHv-b6JjW41JXBy15ug2cgFAmDkbbCdPB2acxajBjJG1Kg8ldJ5wsqxWSQzn3" \
+    "mhycsNZmTt5CJEH__FuinqmQj_RE1nb-JnMQq163Iq_bQT9YsyXV2GzmmYbC33KG" \
+    "oj4lmu8uMfS_uMwYAKGr8mpGVJJMyZwEhOUTtNyaPhHtMB4CUfwNy9fum0n7tHIC" \
+    "jcHjoeKops6hmGtFPscl4uiwvP3FGIMzgZvQ-8vBIEHk1i5eqxn6Q3S9_rRGQSLf" \
+    "5wWMcuEUQI4cFJ290Ko7-T8"
+
+#define JWS_ES256 \
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwczovL2hyLmV4Y" \
+    "W1wbGUiLCJhdWQiOiJlbnJvbGwiLCJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwM" \
+    "DAwMDMwMCwianRpIjoiNyJ9.3MJs8odTmFf4Q8iweeQ-Ednh0IGL-feXP69QKPdN" \
+    "ZjhQSdz4PcE_TDkjIZ1-y80OsWB5QxioVZuuHTQIy0KBCg"
+#define JWS_RS256 \
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2hyLmV4YW1wbGUiLCJhdWQ" \
+    "iOiJlbnJvbGwiLCJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMDMwMCwianR" \
+    "pIjoiNyJ9.vfLyy92eywdsr_HfaCv6y_5_fagFUsE9ZbyObhFwuhgH3lL4dIuNhj" \
+    "5WMyf6ycExtj7maWAIQ1XyqFUPqBOfXv1003GeO2qYS-ccwuL91d7XQwdzSEhgVU" \
+    "DUHRgYylurLS0WoHm_leFY8bWx7ytjJObhprsy2-ZpSpbymL60AklRKswVeVWB4i" \
+    "Y38SuGWqJTt1kSukOzXCsO1KUA-aLZOgC-Pp06RqRX8yxs8ZgooaDgU2YtV8T_jh" \
+    "6FpcK65KIVZ2bCQUWTYtvzdio11ZPJcC7_BKWov2ukI7phcRte_QQataFG3WYgaE" \
+    "5TJYuG0KMIztyp4ulB4viDg3pzujrwYA"
+#define JWS_PS256 \
+    "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJodHRwczovL2hyLmV4YW1wbGUiLCJhdWQ" \
+    "iOiJlbnJvbGwiLCJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMDMwMCwianR" \
+    "pIjoiNyJ9.jZUbCEWGpJLNTZxDfwWAtW_LT68l6BgLoqvH6HGIG4sNdfBRYTTIHY" \
+    "9ntQPodtpaOtVesdr2ifaM5K9um3h2zXvSV1-uN8Sgz-dg6-dhYNHaWdURWibc5k" \
+    "mEntNs3EzQSZzUnlmESfiWbfuApJZ7je0QwCd2VpkZyFtcxTM8YjqYUVrsLfyc95" \
+    "XVgG5HBuPyl9kBZ5Ta-V0iQZvBvPCNw8fLOEyNXl5iT2VfnH_e09bZ4LW0SfSQc3" \
+    "k1o4UMw9MLC5Bvx82YFk0zg_NAz-OohpoiLBY1a1laF7kozLw4jwVjc7FDQ2xaYm" \
+    "FLXP7xQ_udbkm4WEJ7qvcfnuk2Gn7fgA"
+
 
 /* seventeen keys of different numbers */
 

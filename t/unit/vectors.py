@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 #
 # Known answers for the unit tests, from the formats' descriptions in the
-# headers of core/ and nothing but Python's own hmac, hashlib and base64:
+# headers of core/ and nothing but Python's own hmac, hashlib and base64; what
+# JOSE needs of ECDSA and RSA is worked out here with Python's integers:
 #
 #     python3 t/unit/vectors.py > t/unit/vectors.h
 
@@ -55,6 +56,103 @@ def record(key, fields):
 def webhook(secret, id, timestamp, body):
     return base64.b64encode(mac(secret, b".".join((id, timestamp, body)))) \
         .decode()
+
+
+# P-256 (FIPS 186-4, D.1.2.3)
+
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+G = (0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296,
+     0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5)
+
+
+def add(a, b):
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0]:
+        if a[1] != b[1]:
+            return None
+        slope = 3 * (a[0]**2 - 1) * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope**2 - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def times(k, point):
+    total = None
+    while k:
+        if k & 1:
+            total = add(total, point)
+        point = add(point, point)
+        k >>= 1
+    return total
+
+
+def b64int(n, length=32):
+    return b64url(n.to_bytes(length, "big"))
+
+
+def ec_jwk(d):
+    x, y = times(d, G)
+    return '{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}' % (
+        b64int(x), b64int(y))
+
+
+def thumbprint(jwk):
+    return b64url(hashlib.sha256(jwk.encode()).digest())
+
+
+def es256(d, data):
+    digest = hashlib.sha256(data).digest()
+    k = int.from_bytes(mac(d.to_bytes(32, "big"), digest), "big") % N
+    r = times(k, G)[0] % N
+    s = pow(k, -1, N) * (int.from_bytes(digest, "big") + r * d) % N
+    return (r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+
+
+def prime(seed):
+    n = int.from_bytes(b"".join(mac(seed, bytes([i])) for i in range(4)),
+                       "big") | 3 << 1022 | 1
+    while any(pow(base, n - 1, n) != 1 for base in (2, 3, 5, 7, 11)) \
+            or n % 65537 == 1:
+        n += 2
+    return n
+
+
+def mgf1(seed, length):
+    data = b"".join(hashlib.sha256(seed + i.to_bytes(4, "big")).digest()
+                    for i in range(length // 32 + 1))
+    return data[:length]
+
+
+# RFC 8017, 9.2 and 9.1.1, for a modulus of 2048 bits
+
+def pkcs1(data):
+    info = bytes.fromhex("3031300d060960864801650304020105000420")
+    end = b"\0" + info + hashlib.sha256(data).digest()
+    return b"\0\1" + b"\xff" * (254 - len(end)) + end
+
+
+def pss(data):
+    salt = hashlib.sha256(b"salt").digest()
+    h = hashlib.sha256(bytes(8) + hashlib.sha256(data).digest() + salt) \
+        .digest()
+    db = bytes(256 - 32 - 32 - 2) + b"\1" + salt
+    db = bytearray(a ^ b for a, b in zip(db, mgf1(h, len(db))))
+    db[0] &= 0x7f
+    return bytes(db) + h + b"\xbc"
+
+
+def rsa(key, encoded):
+    p, q = key
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    return pow(int.from_bytes(encoded, "big"), d, p * q).to_bytes(256, "big")
+
+
+def jws(header, payload, sign):
+    text = "%s.%s" % (b64url(header), b64url(payload))
+    return "%s.%s" % (text, b64url(sign(text.encode())))
 
 
 def candidates():
@@ -141,6 +239,26 @@ define("WEBHOOK_SIG_EMPTY",
        webhook(bytes(range(32)), b"msg_1", b"1700000000", b""))
 define("WEBHOOK_SIG_DOT",
        webhook(bytes(range(32)), b"msg.1", b"1700000000", b'{"a":1}'))
+print()
+d = int.from_bytes(hashlib.sha256(b"a private part").digest(), "big") % N
+key = prime(b"p"), prime(b"q")
+claims = (b'{"iss":"https://hr.example","aud":"enroll","iat":1700000000,'
+          b'"exp":1700000300,"jti":"7"}')
+define("EC_X", b64int(times(d, G)[0]))
+define("EC_Y", b64int(times(d, G)[1]))
+define("EC_D", b64int(d))
+define("EC_NEGATIVE_Y", b64int(P - times(d, G)[1]))
+define("EC_N", b64int(N))
+define("EC_THUMBPRINT", thumbprint(ec_jwk(d)))
+define("RSA_N", b64int(key[0] * key[1], 256))
+define("RSA_N_ZERO", b64int(key[0] * key[1], 257))
+print()
+define("JWS_ES256", jws(b'{"alg":"ES256","kid":"a"}', claims,
+                        lambda text: es256(d, text)))
+define("JWS_RS256", jws(b'{"alg":"RS256"}', claims,
+                        lambda text: rsa(key, pkcs1(text))))
+define("JWS_PS256", jws(b'{"alg":"PS256"}', claims,
+                        lambda text: rsa(key, pss(text))))
 print("\n\n/* seventeen keys of different numbers */\n")
 print("#define K_MANY { \\")
 for k in many.values():
