@@ -5,7 +5,7 @@
 
 
 static ngx_int_t ngx_enroll_proof_of(ngx_enroll_proof_t *proof,
-    json_t *claims, char *err);
+    json_t *claims, const char *claim, char *err);
 static ngx_int_t ngx_enroll_proof_id(ngx_enroll_proof_t *proof,
     json_t *claims, const char *name, char *err);
 static ngx_int_t ngx_enroll_proof_level(ngx_enroll_proof_t *proof,
@@ -20,8 +20,8 @@ static ngx_int_t ngx_enroll_proof_text(ngx_str_t *to, json_t *claims,
 
 
 ngx_int_t
-ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims, time_t now,
-    char err[NGX_ENROLL_ERR_LEN])
+ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims,
+    const char *claim, time_t now, char err[NGX_ENROLL_ERR_LEN])
 {
     ngx_memzero(proof, sizeof(ngx_enroll_proof_t));
 
@@ -36,7 +36,7 @@ ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims, time_t now,
         return NGX_DECLINED;
     }
 
-    if (ngx_enroll_proof_of(proof, claims, err) != NGX_OK
+    if (ngx_enroll_proof_of(proof, claims, claim, err) != NGX_OK
         || ngx_enroll_proof_level(proof, claims, err) != NGX_OK
         || ngx_enroll_proof_method(proof, claims, err) != NGX_OK
         || ngx_enroll_proof_time(proof, claims, now, err) != NGX_OK)
@@ -49,39 +49,48 @@ ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims, time_t now,
 }
 
 
-/* whose it is: sub speaks where nothing else does */
+/* whose it is, beside which token it is of */
 
 static ngx_int_t
-ngx_enroll_proof_of(ngx_enroll_proof_t *proof, json_t *claims, char *err)
+ngx_enroll_proof_of(ngx_enroll_proof_t *proof, json_t *claims,
+    const char *claim, char *err)
 {
-    const char  *name;
+    ngx_uint_t  known;
 
-    if (ngx_enroll_proof_id(proof, claims, "id", err) != NGX_OK
-        || ngx_enroll_proof_id(proof, claims, "nonce", err) != NGX_OK)
-    {
+    if (ngx_enroll_proof_id(proof, claims, "id", err) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    /* the prover's own word, not the browser's */
+    known = proof->id.len;
+
+    if (ngx_enroll_proof_id(proof, claims, "nonce", err) != NGX_OK) {
         return NGX_DECLINED;
     }
 
     proof->nonce = (json_object_get(claims, "nonce") != NULL);
-    name = "subject";
 
-    if (json_object_get(claims, name) == NULL) {
+    if (claim == NULL) {
+        claim = "subject";
 
-        if (proof->id.len) {
-            return NGX_OK;
-        }
-
-        name = "sub";
-
-        if (json_object_get(claims, name) == NULL) {
-            snprintf(err, NGX_ENROLL_ERR_LEN,
-                     "\"subject\", \"id\" or \"nonce\" is needed");
-            return NGX_DECLINED;
+        if (json_object_get(claims, claim) == NULL && !known) {
+            claim = "sub";
         }
     }
 
-    return ngx_enroll_proof_text(&proof->subject, claims, name, 1,
-                                 NGX_ENROLL_SUBJECT_MAX, err);
+    if (json_object_get(claims, claim)) {
+        return ngx_enroll_proof_text(&proof->subject, claims, claim, 1,
+                                     NGX_ENROLL_SUBJECT_MAX, err);
+    }
+
+    if (known) {
+        return NGX_OK;
+    }
+
+    snprintf(err, NGX_ENROLL_ERR_LEN, "the subject is needed, or its token's "
+             "\"id\"; a \"nonce\" does not say who was proofed");
+
+    return NGX_DECLINED;
 }
 
 

@@ -39,15 +39,20 @@ typedef struct {
 
 
 /*
- * Reads the claims of an attestation that was verified. NGX_OK; NGX_DECLINED
- * with a text in err: no jti; neither subject nor id nor nonce; id and nonce
- * that differ; no level, or both ial and acr that differ; a proofed_at in the
- * future (by more than NGX_ENROLL_JWT_SKEW) or not an integer; bounds. A sub
- * is the subject where none of the three names one; of an OpenID provider it
- * is the provider's own name for the person, and is not looked at.
+ * Reads the claims of an attestation that was verified. claim is the name of
+ * the one that says who was proofed; NULL: "subject", or where that is not
+ * there, "sub". NGX_OK; NGX_DECLINED with a text in err: no jti; neither a
+ * subject nor an id; a nonce without a subject; id and nonce that differ; no
+ * level, or both ial and acr that differ; a proofed_at in the future (by more
+ * than NGX_ENROLL_JWT_SKEW) or not an integer; bounds.
+ *
+ * A nonce is what the bearer's browser took to the prover: it says which
+ * token was meant, and nothing of who stood there. So the subject has to be
+ * said beside it. An id is the prover's own word that he knows whose token it
+ * is, and needs none; then sub is not looked at.
  */
 ngx_int_t ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims,
-    time_t now, char err[NGX_ENROLL_ERR_LEN]);
+    const char *claim, time_t now, char err[NGX_ENROLL_ERR_LEN]);
 
 
 #endif /* _NGX_ENROLL_PROOF_H_INCLUDED_ */

@@ -149,6 +149,13 @@ static ngx_command_t  ngx_http_enroll_prover_commands[] = {
       0,
       NULL },
 
+    { ngx_string("subject"),
+      NGX_CONF_TAKE1,
+      ngx_http_enroll_claim,
+      0,
+      offsetof(ngx_http_enroll_prover_t, subject),
+      NULL },
+
       ngx_null_command
 };
 

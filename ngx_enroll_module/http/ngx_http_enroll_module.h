@@ -80,6 +80,8 @@ typedef struct {
     ngx_enroll_jwks_t          *jwks;
     ngx_str_t                   iss;
     ngx_str_t                   aud;
+    ngx_str_t                   subject;       /* a claim's name; empty: the
+                                                  usual ones */
     time_t                      max_age;       /* seconds */
     ngx_http_enroll_where_t     where;
 } ngx_http_enroll_prover_t;

@@ -11,8 +11,6 @@
 
 static void ngx_http_enroll_prove_body(ngx_http_request_t *r,
     ngx_str_t *body);
-static ngx_uint_t ngx_http_enroll_prove_is(ngx_http_request_t *r,
-    const char *type);
 static void ngx_http_enroll_prove_form(ngx_str_t *body, ngx_str_t *jws);
 static ngx_int_t ngx_http_enroll_prove_jws(ngx_http_request_t *r,
     ngx_str_t *jws);
@@ -48,10 +46,10 @@ ngx_http_enroll_prove_body(ngx_http_request_t *r, ngx_str_t *body)
     json = NULL;
     ngx_str_null(&jws);
 
-    if (ngx_http_enroll_prove_is(r, "application/jwt")) {
+    if (ngx_http_enroll_is_type(r, "application/jwt")) {
         jws = *body;
 
-    } else if (ngx_http_enroll_prove_is(r, "application/json")) {
+    } else if (ngx_http_enroll_is_type(r, "application/json")) {
         json = json_loadb((char *) body->data, body->len,
                           JSON_REJECT_DUPLICATES, NULL);
         member = json_object_get(json, "attestation");
@@ -61,8 +59,8 @@ ngx_http_enroll_prove_body(ngx_http_request_t *r, ngx_str_t *body)
             jws.len = json_string_length(member);
         }
 
-    } else if (ngx_http_enroll_prove_is(r,
-                                        "application/x-www-form-urlencoded"))
+    } else if (ngx_http_enroll_is_type(r,
+                                       "application/x-www-form-urlencoded"))
     {
         ngx_http_enroll_prove_form(body, &jws);
     }
@@ -82,23 +80,6 @@ ngx_http_enroll_prove_body(ngx_http_request_t *r, ngx_str_t *body)
     if (rc != NGX_AGAIN) {
         ngx_http_finalize_request(r, rc);
     }
-}
-
-
-static ngx_uint_t
-ngx_http_enroll_prove_is(ngx_http_request_t *r, const char *type)
-{
-    size_t            len;
-    ngx_table_elt_t  *h;
-
-    h = r->headers_in.content_type;
-    len = ngx_strlen(type);
-
-    return h
-           && h->value.len >= len
-           && ngx_strncasecmp(h->value.data, (u_char *) type, len) == 0
-           && (h->value.len == len
-               || h->value.data[len] == ';' || h->value.data[len] == ' ');
 }
 
 
@@ -235,7 +216,10 @@ ngx_http_enroll_prove_claims(ngx_http_request_t *r,
 
     ctx = ngx_http_enroll_ctx_find(r);
 
-    if (ngx_enroll_proof_read(&proof, claims, ngx_time(), err) != NGX_OK) {
+    if (ngx_enroll_proof_read(&proof, claims, (char *) prover->subject.data,
+                              ngx_time(), err)
+        != NGX_OK)
+    {
         return ngx_http_enroll_prove_refuse(r, err);
     }
 

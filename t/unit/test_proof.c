@@ -25,7 +25,8 @@
 
 #define E_JTI        "\"jti\" must be a string of 1 to 255 printable ASCII "   \
                      "characters without space"
-#define E_WHOSE      "\"subject\", \"id\" or \"nonce\" is needed"
+#define E_WHOSE      "the subject is needed, or its token's \"id\"; a "       \
+                     "\"nonce\" does not say who was proofed"
 #define E_TEXT(m)    "\"" m "\" must be a string of 1 to 255 bytes without "   \
                      "control characters"
 #define E_ID(m)      "\"" m "\" must be a token's id, 32 lower-case hex digits"
@@ -93,8 +94,12 @@ static const case_t  cases[] = {
       "an id, and another as a nonce" },
     { OF("\"sub\":\"\""), E_TEXT("sub"), "an empty sub" },
     { OF("\"sub\":7"), E_TEXT("sub"), "a sub of a number" },
-    { OF("\"sub\":7,\"nonce\":\"" HEX "\""), NULL,
-      "a sub that is not looked at" },
+    { OF("\"sub\":7,\"nonce\":\"" HEX "\""), E_TEXT("sub"),
+      "a sub of a number beside a nonce" },
+    { OF("\"nonce\":\"" HEX "\""), E_WHOSE,
+      "a nonce, and nobody who was proofed" },
+    { OF("\"sub\":7,\"id\":\"" HEX "\""), NULL,
+      "a sub that is not looked at, beside an id" },
 
     /* the level */
 
@@ -218,7 +223,7 @@ test_cases(void)
         memset(&proof, 0xff, sizeof(proof));
         err[0] = '\0';
 
-        rc = ngx_enroll_proof_read(&proof, claims, NOW, err);
+        rc = ngx_enroll_proof_read(&proof, claims, NULL, NOW, err);
 
         if (!tap_ok(c->err ? rc == NGX_DECLINED && strcmp(err, c->err) == 0
                            : rc == NGX_OK,
@@ -245,7 +250,7 @@ test_read(const char *name, const char *text, const char *want)
     memset(&proof, 0xff, sizeof(proof));
     strcpy(got, "refused");
 
-    if (ngx_enroll_proof_read(&proof, claims, NOW, err) == NGX_OK) {
+    if (ngx_enroll_proof_read(&proof, claims, NULL, NOW, err) == NGX_OK) {
         snprintf(got, sizeof(got), "%.*s %.*s%s ial%d %.*s %.*s %lld",
                  (int) proof.subject.len, proof.subject.len
                                           ? (char *) proof.subject.data : "",
@@ -274,7 +279,7 @@ test_proofs(void)
     ngx_enroll_proof_t   proof;
 
     claims = claims_of(OF(SUBJECT));
-    tap_ok(ngx_enroll_proof_read(&proof, claims, NOW, err) == NGX_OK
+    tap_ok(ngx_enroll_proof_read(&proof, claims, NULL, NOW, err) == NGX_OK
            && is(&proof.jti, "j-1") && is(&proof.evidence, ""),
            "its jti");
     json_decref(claims);
@@ -291,12 +296,22 @@ test_proofs(void)
         OF(SUBJECT ",\"id\":\"" HEX "\""),
         "u-1 " HEX " ial2 unspecified  1789999990000");
 
+    claims = claims_of(OF("\"sub\":\"77\",\"nonce\":\"" HEX "\","
+                          "\"staff\":\"u-9\""));
+    tap_ok(ngx_enroll_proof_read(&proof, claims, "staff", NOW, err) == NGX_OK
+           && is(&proof.subject, "u-9"),
+           "an OpenID provider's, who names the subject in a claim of his");
+    tap_ok(ngx_enroll_proof_read(&proof, claims, "other", NOW, err)
+           == NGX_DECLINED && strcmp(err, E_WHOSE) == 0,
+           "the claim that is named has to be there: sub does not serve");
+    json_decref(claims);
+
     test_read("an OpenID provider's",
         "{\"iss\":\"i\",\"aud\":\"a\"," IAT "," JTI ",\"sub\":\"77\","
         "\"nonce\":\"" HEX "\",\"acr\":\"http://idmanagement.gov/ns/"
         "assurance/ial/2\",\"amr\":[\"face\",\"pin\"],"
         "\"auth_time\":1789999000}",
-        " " HEX "! ial2 face  1789999000000");
+        "77 " HEX "! ial2 face  1789999000000");
     test_read("an id and a nonce that agree",
         OF("\"id\":\"" HEX "\",\"nonce\":\"" HEX "\""),
         " " HEX "! ial2 unspecified  1789999990000");
