@@ -36,7 +36,7 @@ static char *ngx_http_enroll_issuer_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_enroll_rate_parse(ngx_str_t *value,
     ngx_uint_t *rate);
-static char *ngx_http_enroll_jwks(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_enroll_jwks_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_enroll_claim(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -61,7 +61,7 @@ static ngx_command_t  ngx_http_enroll_issuer_commands[] = {
 
     { ngx_string("jwks"),
       NGX_CONF_TAKE1,
-      ngx_http_enroll_jwks,
+      ngx_http_enroll_jwks_file,
       0,
       offsetof(ngx_http_enroll_issuer_t, jwks),
       NULL },
@@ -123,7 +123,7 @@ static ngx_command_t  ngx_http_enroll_prover_commands[] = {
 
     { ngx_string("jwks"),
       NGX_CONF_TAKE1,
-      ngx_http_enroll_jwks,
+      ngx_http_enroll_jwks_file,
       0,
       offsetof(ngx_http_enroll_prover_t, jwks),
       NULL },
@@ -545,7 +545,7 @@ ngx_http_enroll_rate_parse(ngx_str_t *value, ngx_uint_t *rate)
 
 
 static char *
-ngx_http_enroll_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_enroll_jwks_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char                  err[NGX_ENROLL_ERR_LEN];
     ngx_int_t             rc;

@@ -10,6 +10,10 @@
 #include <openssl/crypto.h>
 
 
+/* ms: longer than a gateway takes; then nobody is delivering it any more */
+#define NGX_HTTP_ENROLL_ORDER_PENDING  (5 * 60 * 1000)
+
+
 struct ngx_http_enroll_order_s {
     ngx_http_enroll_class_t    *class;
     ngx_http_enroll_order_pt    answer;
@@ -55,6 +59,9 @@ static ngx_int_t ngx_http_enroll_order_ask(ngx_http_request_t *r,
 static json_t *ngx_http_enroll_order_letter(ngx_enroll_order_t *order);
 static void ngx_http_enroll_order_answered(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+static void ngx_http_enroll_order_repeated(ngx_http_enroll_ctx_t *ctx,
+    ngx_enroll_call_t *call, ngx_enroll_result_t *result,
+    ngx_http_enroll_ordered_t *ordered);
 static ngx_int_t ngx_http_enroll_order_made(ngx_http_request_t *r,
     ngx_enroll_call_t *call, ngx_enroll_result_t *result);
 static ngx_int_t ngx_http_enroll_order_url(ngx_http_request_t *r,
@@ -94,6 +101,7 @@ ngx_http_enroll_order(ngx_http_request_t *r,
     order.class = policy->name;
     order.exception = policy->parent;
     order.recovery = class->recovery;
+    order.deliver = (class->deliver.len > 0);
     order.issuer = issuer->name;
     order.event = *event;
     order.requester = joiner->requester;
@@ -503,24 +511,25 @@ ngx_http_enroll_order_answered(ngx_enroll_call_t *call,
     r = ctx->request;
 
     ngx_http_enroll_ctx_answered(ctx, result);
-    ngx_memzero(&ordered, sizeof(ngx_http_enroll_ordered_t));
-
-    ordered.reason = result->verdict;
-    ordered.id.data = call->id;
-    ordered.id.len = NGX_ENROLL_HEX_LEN;
-    ordered.state = result->state;
 
     if (result->verdict == NGX_ENROLL_OK) {
         rc = ngx_http_enroll_order_made(r, call, result);
 
     } else {
-        if (result->verdict == NGX_ENROLL_REPEAT) {
-            ctx->reason = NGX_ENROLL_OK;
-            ngx_memcpy(ctx->hex, call->id, NGX_ENROLL_HEX_LEN);
+        ngx_memzero(&ordered, sizeof(ngx_http_enroll_ordered_t));
 
-        } else if (result->lost) {
+        ordered.reason = result->verdict;
+        ordered.id.data = call->id;
+        ordered.id.len = NGX_ENROLL_HEX_LEN;
+        ordered.state = result->state;
+
+        if (result->lost) {
             ordered.detail = "It is not known whether a token was made. "
                              "Repeat the event.";
+        }
+
+        if (result->verdict == NGX_ENROLL_REPEAT) {
+            ngx_http_enroll_order_repeated(ctx, call, result, &ordered);
         }
 
         rc = ctx->order->answer(r, &ordered);
@@ -533,6 +542,50 @@ ngx_http_enroll_order_answered(ngx_enroll_call_t *call,
     }
 
     ngx_http_enroll_finalize(r, rc);
+}
+
+
+/*
+ * The same event again. Where its token is still on its way out, or whoever
+ * was delivering it is gone, its sender has to come back.
+ */
+
+static void
+ngx_http_enroll_order_repeated(ngx_http_enroll_ctx_t *ctx,
+    ngx_enroll_call_t *call, ngx_enroll_result_t *result,
+    ngx_http_enroll_ordered_t *ordered)
+{
+    int64_t    issued_at;
+    ngx_str_t  delivery, text;
+
+    ctx->reason = NGX_ENROLL_OK;
+    ngx_memcpy(ctx->hex, call->id, NGX_ENROLL_HEX_LEN);
+
+    delivery = ngx_enroll_call_field(result->record, "delivery");
+
+    if (delivery.len != 7
+        || ngx_strncmp(delivery.data, "pending", 7) != 0
+        || result->state.len != 6
+        || ngx_strncmp(result->state.data, "issued", 6) != 0)
+    {
+        return;
+    }
+
+    text = ngx_enroll_call_field(result->record, "issued_at");
+    issued_at = ngx_atoof(text.data, text.len);
+
+    if (result->now - issued_at < NGX_HTTP_ENROLL_ORDER_PENDING) {
+        ordered->reason = NGX_ENROLL_UNAVAILABLE;
+        ordered->detail = "The token is being delivered. Repeat the event "
+                          "later.";
+        return;
+    }
+
+    ngx_enroll_undo(call->ledger, call->partition, call->id,
+                    &ctx->order->issuer, &ctx->order->event, "undelivered",
+                    &call->client);
+
+    ordered->reason = NGX_ENROLL_UNDELIVERED;
 }
 
 
@@ -682,6 +735,9 @@ ngx_http_enroll_order_delivered(ngx_http_request_t *r, ngx_uint_t delivered)
 
     if (delivered) {
         o->pending = 0;
+
+        ngx_enroll_delivered(ngx_http_enroll_ledger(r), o->partition, o->id,
+                             &r->connection->addr_text);
 
         ordered.id.data = o->id;
         ordered.id.len = NGX_ENROLL_HEX_LEN;

@@ -104,6 +104,7 @@ ngx_http_enroll_revoke_answer(ngx_enroll_call_t *call,
     switch (result->verdict) {
 
     case NGX_ENROLL_OK:
+    case NGX_ENROLL_REPEAT:
     case NGX_ENROLL_TAMPERED:
 
         /* a record that is not trusted may be revoked all the same */
@@ -114,15 +115,6 @@ ngx_http_enroll_revoke_answer(ngx_enroll_call_t *call,
         rc = ngx_http_enroll_respond_json(r, NGX_HTTP_OK, "application/json",
                  json_pack("{s:s%, s:s%}",
                            "id", call->id, (size_t) NGX_ENROLL_HEX_LEN,
-                           "state", result->state.data, result->state.len));
-        break;
-
-    case NGX_ENROLL_REPEAT:
-        ctx->reason = NGX_ENROLL_OK;
-
-        rc = ngx_http_enroll_respond_json(r, NGX_HTTP_OK, "application/json",
-                 json_pack("{s:s%, s:s%}",
-                           "id", result->token.data, result->token.len,
                            "state", result->state.data, result->state.len));
         break;
 

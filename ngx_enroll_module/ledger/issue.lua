@@ -18,6 +18,7 @@
 -- Verdicts
 --   ok      made
 --   first_use, never_enrolled, same_issuer, same_channel (I9)
+--   claimed the subject's token before this one is being enrolled just now
 --   again   not made: the caller is to come back with the id that record
 --           says (token), and an expires_at and mac made from now. The mac
 --           covers the expiry, whose clock is this server's: that is why a
@@ -80,6 +81,13 @@ end
 
 if before ~= '' then
     local old = load(KEYS[8])
+    -- it may enroll any moment, and then this one must not be (I9); a claim
+    -- of which nobody has heard for so long is of a proxy that is gone
+    if old.state == 'claimed' and not old.outcome
+       and now - tonumber(old.claimed_at) < 5 * 60 * 1000
+    then
+        return reply('claimed')
+    end
     if live(old) then
         revoke(KEYS[8], before, old, 'superseded', record.issuer)
     end

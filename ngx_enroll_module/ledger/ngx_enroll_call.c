@@ -179,6 +179,24 @@ ngx_enroll_call_start(ngx_enroll_call_t *call, ngx_int_t rc)
 }
 
 
+ngx_int_t
+ngx_enroll_call_show(ngx_enroll_call_t *call, const ngx_str_t *id)
+{
+    call->script = NGX_ENROLL_SCRIPT_SHOW;
+    call->eval = 0;
+    call->keys.nelts = 0;
+    call->args.nelts = 0;
+
+    if (ngx_enroll_call_hex(call, id) != NGX_OK
+        || ngx_enroll_call_word(call, "") != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_enroll_call_send(call);
+}
+
+
 static ngx_int_t
 ngx_enroll_call_submit(ngx_enroll_call_t *call, ngx_array_t *argv)
 {

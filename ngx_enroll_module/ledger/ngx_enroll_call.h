@@ -182,6 +182,12 @@ ngx_int_t ngx_enroll_call_send(ngx_enroll_call_t *call);
 ngx_enroll_call_t *ngx_enroll_call_start(ngx_enroll_call_t *call,
     ngx_int_t rc);
 
+/*
+ * The call goes on as one that shows the record of that id to whoever asks.
+ * NGX_OK: it was sent; NGX_ERROR.
+ */
+ngx_int_t ngx_enroll_call_show(ngx_enroll_call_t *call, const ngx_str_t *id);
+
 /* The handler will not be called; the call goes on to its end. */
 void ngx_enroll_call_detach(ngx_enroll_call_t *call);
 

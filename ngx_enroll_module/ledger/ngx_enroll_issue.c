@@ -6,7 +6,7 @@
 
 
 #define NGX_ENROLL_UNDO_BUDGET   (24 * 60 * 60 * 1000)       /* ms */
-#define NGX_ENROLL_ORDER_FIELDS  7
+#define NGX_ENROLL_ORDER_FIELDS  8
 
 
 typedef struct {
@@ -250,6 +250,12 @@ ngx_enroll_order_fields(const ngx_enroll_order_t *order,
 
 #undef ngx_enroll_order_field
 
+    if (order->deliver) {
+        ngx_str_set(&fields[n].key, "delivery");
+        ngx_str_set(&fields[n].value, "pending");
+        n++;
+    }
+
     return n;
 }
 
@@ -362,18 +368,7 @@ ngx_enroll_issue_repeat(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     issue = call->context;
     issue->verdict = NGX_ENROLL_REPEAT;
 
-    call->script = NGX_ENROLL_SCRIPT_SHOW;
-    call->eval = 0;
-    call->keys.nelts = 0;
-    call->args.nelts = 0;
-
-    if (ngx_enroll_call_hex(call, &result->token) != NGX_OK
-        || ngx_enroll_call_word(call, "") != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_enroll_call_send(call);
+    return ngx_enroll_call_show(call, &result->token);
 }
 
 
@@ -420,6 +415,27 @@ ngx_enroll_undo(ngx_enroll_ledger_t *ledger, ngx_uint_t partition,
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "enroll: no memory to take token %*s back, which is "
                       "live until it expires",
+                      (size_t) NGX_ENROLL_HEX_LEN, id);
+    }
+}
+
+
+void
+ngx_enroll_delivered(ngx_enroll_ledger_t *ledger, ngx_uint_t partition,
+    const u_char *id, const ngx_str_t *client)
+{
+    ngx_enroll_call_t  *call;
+
+    call = ngx_enroll_call_create(ledger, NGX_ENROLL_SCRIPT_DELIVER,
+                                  partition, client);
+    if (call) {
+        ngx_memcpy(call->id, id, NGX_ENROLL_HEX_LEN);
+        call->until = ngx_current_msec + NGX_ENROLL_UNDO_BUDGET;
+    }
+
+    if (ngx_enroll_call_start(call, NGX_OK) == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "enroll: no memory to say that token %*s was delivered",
                       (size_t) NGX_ENROLL_HEX_LEN, id);
     }
 }

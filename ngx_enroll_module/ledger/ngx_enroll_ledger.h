@@ -58,6 +58,7 @@ typedef struct {
     ngx_str_t       class;
     ngx_str_t       exception;             /* the class's parent, or empty */
     ngx_uint_t      recovery;              /* 1: of one who has enrolled */
+    ngx_uint_t      deliver;               /* 1: by the proxy; see below */
     ngx_str_t       issuer;
     ngx_str_t       event;
     ngx_str_t       requester;             /* may be empty */
@@ -166,6 +167,14 @@ ngx_enroll_call_t *ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
 void ngx_enroll_undo(ngx_enroll_ledger_t *ledger, ngx_uint_t partition,
     const u_char *id, const ngx_str_t *issuer, const ngx_str_t *event,
     const char *why, const ngx_str_t *client);
+
+/*
+ * Says that a token which the proxy was to deliver has been. Likewise tried
+ * for a day. Until then its record says delivery=pending, and a repeated
+ * joiner event should not be answered as if all were well.
+ */
+void ngx_enroll_delivered(ngx_enroll_ledger_t *ledger, ngx_uint_t partition,
+    const u_char *id, const ngx_str_t *client);
 
 /*
  * Tells that a joiner event was refused before the ledger was asked; nobody

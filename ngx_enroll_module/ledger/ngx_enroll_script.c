@@ -17,6 +17,7 @@ static ngx_enroll_script_t  ngx_enroll_scripts[NGX_ENROLL_SCRIPTS] = {
     ngx_enroll_lua("settle", NGX_ENROLL_LUA_SETTLE),
     ngx_enroll_lua("revoke", NGX_ENROLL_LUA_REVOKE),
     ngx_enroll_lua("show", NGX_ENROLL_LUA_SHOW),
+    ngx_enroll_lua("deliver", NGX_ENROLL_LUA_DELIVER),
     ngx_enroll_lua("undo", NGX_ENROLL_LUA_UNDO),
     ngx_enroll_lua("refuse", NGX_ENROLL_LUA_REFUSE),
     ngx_enroll_lua("prove", NGX_ENROLL_LUA_PROVE),

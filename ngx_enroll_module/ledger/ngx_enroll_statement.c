@@ -54,6 +54,7 @@ ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
 
     call->handler = handler;
     call->data = data;
+    call->step = ngx_enroll_revoke_step;
     ngx_memset(call->id, '0', NGX_ENROLL_HEX_LEN);
 
     rc = ngx_enroll_call_key(call, "answer:%V:%V", &revocation->by,
@@ -63,7 +64,6 @@ ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
         rc = ngx_enroll_call_hex(call, &revocation->id);
 
     } else if (rc == NGX_OK) {
-        call->step = ngx_enroll_revoke_step;
         rc = ngx_enroll_call_subject(call, digest);
     }
 
@@ -108,14 +108,38 @@ ngx_enroll_statement_again(ngx_enroll_call_t *call,
 static ngx_int_t
 ngx_enroll_revoke_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 {
-    if (result->verdict != NGX_ENROLL_AGAIN) {
+    if (call->script == NGX_ENROLL_SCRIPT_SHOW) {
+        /* its event was obeyed before: what has become of it */
+
+        if (result->verdict == NGX_ENROLL_OK
+            || result->verdict == NGX_ENROLL_TAMPERED)
+        {
+            result->verdict = NGX_ENROLL_REPEAT;
+        }
+
         return NGX_OK;
     }
 
-    if (ngx_enroll_statement_again(call, result) == NGX_OK
-        && ngx_enroll_call_send(call) == NGX_OK)
-    {
-        return NGX_AGAIN;
+    switch (result->verdict) {
+
+    case NGX_ENROLL_AGAIN:
+        if (ngx_enroll_statement_again(call, result) == NGX_OK
+            && ngx_enroll_call_send(call) == NGX_OK)
+        {
+            return NGX_AGAIN;
+        }
+
+        break;
+
+    case NGX_ENROLL_REPEAT:
+        if (ngx_enroll_call_show(call, &result->token) == NGX_OK) {
+            return NGX_AGAIN;
+        }
+
+        break;
+
+    default:
+        return NGX_OK;
     }
 
     result->verdict = NGX_ENROLL_UNAVAILABLE;

@@ -264,11 +264,11 @@ end
 -- where the class says so the session ends by it.
 local function replayed(verb, record, rule)
     refuse(verb, record, 'redeemed')
-    local open = record.state == 'claimed'
-                 or now < tonumber(record.session_ends_at or '0')
-    if rule and rule.revokes and open and not record.revoked_at
-       and not record.outcome
-    then
+    local open = now < tonumber(record.session_ends_at or '0')
+    if record.state == 'claimed' then
+        open = not record.outcome
+    end
+    if rule and rule.revokes and open and not record.revoked_at then
         revoke(RECORD, ID, record, 'replayed', 'proxy')
     end
     return 'redeemed'

@@ -19,7 +19,7 @@ local ANSWER, SUBJECT = KEYS[5], KEYS[6]
 local before, id = answered(ANSWER, 'revoke')
 if before then
     return { before == 'ok' and 'repeat' or before, decimal(now),
-             { 'token', id, 'state', 'revoked' }, told }
+             { 'token', id }, told }
 end
 
 if SUBJECT then
