@@ -10,6 +10,9 @@ static ngx_uint_t ngx_http_enroll_is_proxy(ngx_module_t *module,
     const char *name);
 static char *ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
     ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
+static char *ngx_http_enroll_check_push(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf,
+    ngx_http_enroll_issuer_t *issuer);
 static char *ngx_http_enroll_resolve_provers(ngx_conf_t *cf,
     ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
 
@@ -162,12 +165,54 @@ ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
                        "unknown issuer \"%V\": declare it with "
                        "enroll_issuer", &name[i]);
         }
+
+        if (ngx_http_enroll_check_push(cf, emcf, conf, *issuer)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (conf->handler == ngx_http_enroll_issue_handler && conf->url == NULL) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "\"enroll_issue\" needs \"enroll_url\": the public address "
                    "of the enroll_redeem location, to make links of");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a security event token gets no token as an answer, and names no requester */
+
+static char *
+ngx_http_enroll_check_push(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
+    ngx_http_enroll_loc_conf_t *conf, ngx_http_enroll_issuer_t *issuer)
+{
+    ngx_http_enroll_class_t  *class;
+
+    if (issuer->jwks == NULL
+        || conf->handler != ngx_http_enroll_issue_handler)
+    {
+        return NGX_CONF_OK;
+    }
+
+    class = ngx_http_enroll_class_find(emcf, issuer->classes->elts);
+
+    if (class->deliver.len == 0) {
+        return ngx_http_enroll_conf_error(cf, &conf->where,
+                   "\"enroll_issue\" of issuer \"%V\", which pushes security "
+                   "event tokens, needs \"deliver\" in enroll_class \"%V\": "
+                   "their answers have no body", &issuer->name,
+                   &class->policy.name);
+    }
+
+    if (class->policy.approvals) {
+        return ngx_http_enroll_conf_error(cf, &conf->where,
+                   "\"enroll_issue\" of issuer \"%V\", which pushes security "
+                   "event tokens, needs \"approvals 0\" in enroll_class "
+                   "\"%V\": they name no requester", &issuer->name,
+                   &class->policy.name);
     }
 
     return NGX_CONF_OK;

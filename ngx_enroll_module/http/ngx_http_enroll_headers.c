@@ -194,3 +194,20 @@ ngx_http_enroll_header_add(ngx_http_request_t *r, const char *key,
 
     return NGX_OK;
 }
+
+
+ngx_uint_t
+ngx_http_enroll_is_type(ngx_http_request_t *r, const char *type)
+{
+    size_t            len;
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.content_type;
+    len = ngx_strlen(type);
+
+    return h
+           && h->value.len >= len
+           && ngx_strncasecmp(h->value.data, (u_char *) type, len) == 0
+           && (h->value.len == len
+               || h->value.data[len] == ';' || h->value.data[len] == ' ');
+}

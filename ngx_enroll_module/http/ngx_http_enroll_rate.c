@@ -15,22 +15,44 @@ typedef struct {
 } ngx_http_enroll_bucket_t;
 
 
+static ngx_int_t ngx_http_enroll_rate_take(ngx_http_enroll_zone_t *zone,
+    ngx_http_enroll_issuer_t *issuer);
 static ngx_int_t ngx_http_enroll_rate_count(ngx_http_enroll_bucket_t *bucket,
+    ngx_http_enroll_issuer_t *issuer);
+static ngx_int_t ngx_http_enroll_rate_retry(ngx_http_request_t *r,
     ngx_http_enroll_issuer_t *issuer);
 static ngx_http_enroll_bucket_t *ngx_http_enroll_rate_bucket(
     ngx_http_enroll_zone_t *zone, ngx_str_t *name);
 
 
 ngx_int_t
-ngx_http_enroll_rate(ngx_http_enroll_zone_t *zone,
+ngx_http_enroll_rate(ngx_http_request_t *r, ngx_http_enroll_issuer_t *issuer,
+    const char *step, ngx_int_t *rc)
+{
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
+
+    if (issuer->rate == 0
+        || ngx_http_enroll_rate_take(emcf->zone, issuer) == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    *rc = ngx_http_enroll_rate_retry(r, issuer) == NGX_OK
+          ? ngx_http_enroll_refuse(r, NGX_ENROLL_THROTTLED, step, NULL)
+          : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    return NGX_BUSY;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_rate_take(ngx_http_enroll_zone_t *zone,
     ngx_http_enroll_issuer_t *issuer)
 {
     ngx_int_t                  rc;
     ngx_http_enroll_bucket_t  *bucket;
-
-    if (issuer->rate == 0) {
-        return NGX_OK;
-    }
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
@@ -78,8 +100,10 @@ ngx_http_enroll_rate_count(ngx_http_enroll_bucket_t *bucket,
 }
 
 
-ngx_int_t
-ngx_http_enroll_rate_header(ngx_http_request_t *r,
+/* when a call will have leaked out */
+
+static ngx_int_t
+ngx_http_enroll_rate_retry(ngx_http_request_t *r,
     ngx_http_enroll_issuer_t *issuer)
 {
     ngx_str_t  value;
