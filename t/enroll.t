@@ -107,13 +107,9 @@ is $idp->count, $reached, 'the IdP has heard of none of these';
 
 # the trail
 
-my @events = $stack->events(id => $id);
-is_deeply [map { $_->{event} } grep { $_->{event} ne 'refuse' } @events],
-    [qw(issue redeem begin claim settle)], 'one event for each change (I7)';
-is_deeply [map { $_->{seq} } @events], [1 .. 6],
-    'numbered without a gap (I7)';
-is_deeply [map { "$_->{step} $_->{reason}" } $stack->events(event => 'refuse')],
-    ['redeem redeemed'], 'the replays are told of once';
+is_deeply [map { "$_->{event} $_->{seq}" } $stack->events(id => $id)],
+    ['issue 1', 'redeem 2', 'refuse 3', 'begin 4', 'claim 5', 'settle 6'],
+    'one event for each change, numbered without a gap (I7)';
 my ($settle) = $stack->events(event => 'settle');
 is $settle->{outcome}, 'enrolled', 'the settlement says enrolled';
 is $settle->{status}, '200', 'and what the IdP said';

@@ -1,11 +1,15 @@
 
 /*
  * A token that this host knows to be spent is presented again. The tombstone
- * answers, and nobody waits for Redis; but of the first time the ledger
- * hears, for the audit and for on_replay.
+ * answers, and nobody waits for Redis; but where somebody acts upon replays
+ * (on_replay revoke, enroll_notify) the ledger hears of the first one.
  */
 
 #include "ngx_http_enroll_module.h"
+
+
+static ngx_uint_t ngx_http_enroll_replay_matters(
+    ngx_http_enroll_main_conf_t *emcf);
 
 
 void
@@ -20,6 +24,7 @@ ngx_http_enroll_replay(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
 
     if (ngx_http_enroll_replay_own(ctx, id)
+        || !ngx_http_enroll_replay_matters(emcf)
         || !ngx_http_enroll_zone_replayed(emcf->zone, id))
     {
         return;
@@ -39,6 +44,24 @@ ngx_http_enroll_replay(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
     if (ledger && rules) {
         ngx_enroll_replay(ledger, &bearer);
     }
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_replay_matters(ngx_http_enroll_main_conf_t *emcf)
+{
+    ngx_uint_t                 i;
+    ngx_http_enroll_class_t  **classes;
+
+    classes = emcf->classes.elts;
+
+    for (i = 0; i < emcf->classes.nelts; i++) {
+        if (classes[i]->policy.replay_revokes) {
+            return 1;
+        }
+    }
+
+    return emcf->notify != NULL;
 }
 
 
