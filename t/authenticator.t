@@ -133,14 +133,25 @@ my %place = (
     ''     => '',
     data   => 'enroll_authenticator data.credential;',
     deep   => 'enroll_authenticator a.b.c.d.e.f.g.h;',
-    over   => 'enroll_authenticator ""; client_max_body_size 1m;',
     small  => 'client_body_buffer_size 1k;',
     file   => 'client_body_in_file_only clean;',
     stream => 'proxy_request_buffering off; proxy_http_version 1.1;',
 );
-my $locations = join '', map { "location = /$_/finish {
-        enroll_endpoint finish; $place{$_}
-        proxy_pass http://127.0.0.1:%%IDP%%; }\n" } grep { $_ } sort keys %place;
+my %within = (
+    'in/here' => '',
+    'in/body' => 'enroll_authenticator "";',
+    'in/else' => 'enroll_authenticator credential;',
+);
+
+sub locations {
+    my (%says) = @_;
+    return join '', map { "location = /$_/finish { enroll_endpoint finish;
+            $says{$_} proxy_pass http://127.0.0.1:%%IDP%%; }\n" }
+        grep { $_ } sort keys %says;
+}
+
+my $locations = locations(%place) . 'location /in/ {
+    enroll_authenticator data.credential; ' . locations(%within) . '}';
 
 my $stack = stack(http => $classes, issuer => 'class standard '
     . join(' ', sort keys %class) . ';', locations => $locations,
@@ -331,6 +342,7 @@ my %shapes = (
     'in a file'        => [$one, undef, 'file'],
     'elsewhere'        => ["{\"data\":{\"credential\":$one}}"],
     'not in its place' => [$one, undef, 'data'],
+    'not where it is inherited' => [$one, undef, 'in/here'],
     'deeper than its place' => ["{\"data\":{\"credential\":{\"x\":$one}}}",
         undef, 'data'],
     'eight names, seven members' =>
@@ -401,7 +413,10 @@ my %readable = (
     'in its place'     => ["{\"data\":{\"credential\":$one}}", undef, 'data'],
     'in its deep place' => ['{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":'
         . "$one}}}}}}}}", undef, 'deep'],
-    'in the body itself, said again' => [$one, undef, 'over'],
+    'in a place that is inherited' => ["{\"data\":{\"credential\":$one}}",
+        undef, 'in/here'],
+    'in the body, said again' => [$one, undef, 'in/body'],
+    'in another place' => ["{\"credential\":$one}", undef, 'in/else'],
 );
 
 sub readable {

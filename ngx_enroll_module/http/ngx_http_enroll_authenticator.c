@@ -242,10 +242,6 @@ ngx_http_enroll_authenticator_body(ngx_http_request_t *r, ngx_str_t *body)
         return "there is no body";
     }
 
-    if (r->request_body->temp_file) {
-        return "the body is in a file";
-    }
-
     len = 0;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
