@@ -14,8 +14,6 @@ static void ngx_http_enroll_prove_body(ngx_http_request_t *r,
 static void ngx_http_enroll_prove_form(ngx_str_t *body, ngx_str_t *jws);
 static ngx_int_t ngx_http_enroll_prove_jws(ngx_http_request_t *r,
     ngx_str_t *jws);
-static ngx_http_enroll_prover_t *ngx_http_enroll_prove_find(
-    ngx_http_request_t *r, ngx_str_t *jws);
 static ngx_int_t ngx_http_enroll_prove_refuse(ngx_http_request_t *r,
     const char *wrong);
 static ngx_int_t ngx_http_enroll_prove_claims(ngx_http_request_t *r,
@@ -127,68 +125,49 @@ ngx_http_enroll_prove_form(ngx_str_t *body, ngx_str_t *jws)
 static ngx_int_t
 ngx_http_enroll_prove_jws(ngx_http_request_t *r, ngx_str_t *jws)
 {
-    json_t                     *claims;
-    ngx_int_t                   rc;
-    const char                 *wrong;
-    ngx_enroll_jwt_rule_t       rule;
-    ngx_http_enroll_prover_t   *prover;
-
-    prover = ngx_http_enroll_prove_find(r, jws);
-    if (prover == NULL) {
-        return ngx_http_enroll_prove_refuse(r, "no prover of this iss");
-    }
-
-    ngx_memzero(&rule, sizeof(ngx_enroll_jwt_rule_t));
-    rule.iss = prover->iss;
-    rule.aud = prover->aud;
-    rule.max_age = prover->max_age;
-    rule.exp = 1;
-    rule.now = ngx_time();
-
-    if (ngx_enroll_jwt_verify(prover->jwks, jws, &rule, &claims, &wrong)
-        != NGX_ENROLL_JWT_OK)
-    {
-        return ngx_http_enroll_prove_refuse(r, wrong);
-    }
-
-    rc = ngx_http_enroll_prove_claims(r, prover, claims);
-
-    json_decref(claims);
-
-    return rc;
-}
-
-
-static ngx_http_enroll_prover_t *
-ngx_http_enroll_prove_find(ngx_http_request_t *r, ngx_str_t *jws)
-{
-    json_t                       *payload;
-    ngx_str_t                     iss;
+    json_t                       *claims;
+    ngx_int_t                     rc;
     ngx_uint_t                    i;
-    ngx_http_enroll_prover_t    **provers, *found;
+    const char                   *wrong, *said;
+    ngx_enroll_jwt_e              verdict;
+    ngx_enroll_jwt_rule_t         rule;
+    ngx_http_enroll_prover_t    **provers;
     ngx_http_enroll_loc_conf_t   *elcf;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
     provers = elcf->provers->elts;
-    found = NULL;
-
-    if (ngx_enroll_jwt_issuer(jws, &iss, &payload) != NGX_OK) {
-        return NULL;
-    }
+    wrong = NULL;
 
     for (i = 0; i < elcf->provers->nelts; i++) {
 
-        if (provers[i]->iss.len == iss.len
-            && ngx_memcmp(provers[i]->iss.data, iss.data, iss.len) == 0)
+        ngx_memzero(&rule, sizeof(ngx_enroll_jwt_rule_t));
+        rule.iss = provers[i]->iss;
+        rule.aud = provers[i]->aud;
+        rule.max_age = provers[i]->max_age;
+        rule.exp = 1;
+        rule.now = ngx_time();
+
+        verdict = ngx_enroll_jwt_verify(provers[i]->jwks, jws, &rule, &claims,
+                                        &said);
+
+        if (verdict == NGX_ENROLL_JWT_OK) {
+            rc = ngx_http_enroll_prove_claims(r, provers[i], claims);
+            json_decref(claims);
+            return rc;
+        }
+
+        /* what the others' keys do not fit says nothing of what is wrong */
+
+        if (wrong == NULL
+            || (verdict != NGX_ENROLL_JWT_KEY
+                && verdict != NGX_ENROLL_JWT_SIGNATURE
+                && verdict != NGX_ENROLL_JWT_ISSUER))
         {
-            found = provers[i];
-            break;
+            wrong = said;
         }
     }
 
-    json_decref(payload);
-
-    return found;
+    return ngx_http_enroll_prove_refuse(r, wrong);
 }
 
 
