@@ -234,7 +234,7 @@ ngx_http_enroll_authenticator_trim(ngx_str_t *s)
 static const char *
 ngx_http_enroll_authenticator_body(ngx_http_request_t *r, ngx_str_t *body)
 {
-    size_t        len;
+    size_t        len, size;
     u_char       *p;
     ngx_chain_t  *cl;
 
@@ -266,7 +266,11 @@ ngx_http_enroll_authenticator_body(ngx_http_request_t *r, ngx_str_t *body)
     body->len = len;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+        size = cl->buf->last - cl->buf->pos;
+
+        if (size) {
+            p = ngx_cpymem(p, cl->buf->pos, size);
+        }
     }
 
     return NULL;
