@@ -8,6 +8,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Enroll::Test;
+use Enroll::Passkey qw(passkey_json);
 use Enroll::Paths qw(nginx_binary);
 use JSON::PP ();
 
@@ -123,8 +124,64 @@ for my $text ($readme, $directives) {
 
 # --- the story that docs/operations.md tells
 
-my $stack = stack(class => 'ttl 24h; window 10m; attempts 5;');
+my $sender = sender();
+$sender->key('acme', kty => 'EC');
+
+# what the docs' configurations have in common: an exception, who approves
+# and who proofs
+my %lifecycle = (
+    class => 'ttl 24h; window 10m; attempts 5; channel email desk;',
+    classes => <<'CONF',
+    enroll_class urgent {
+        exception_of standard;
+        ttl 1h;
+        channel desk;
+        require ticket;
+        proof ial2;
+        approvals 1;
+    }
+CONF
+    issuers => { helpdesk => 'class urgent; channel desk;',
+        managers => 'approve on;' },
+    provers => <<'CONF',
+    enroll_prover acme {
+        jwks %%STACK%%/acme.jwks;
+        iss https://prover.example.com;
+        aud https://login.example.com;
+    }
+CONF
+    files => { 'acme.jwks' => $sender->jwks('acme') },
+    issuer => 'class standard; channel email;',
+    issue => 'hr helpdesk', approve => 'managers',
+    prove => 'acme return=/register');
+
+my $stack = stack(%lifecycle);
 my $idp = $stack->idp;
+
+my $eve = $stack->issue(subject => 'eve', event => 'ticket-4711',
+    class => 'urgent', by => 'helpdesk', requester => 'm-7',
+    attributes => { ticket => '4711' })->json;
+is $stack->approve(id => $eve->{id}, approver => 'm-8', by => 'managers',
+    event => 'yes-4711')->status, 200, 'a manager approves eve\'s token';
+my $eves = $stack->session($eve->{token});
+is $stack->begin($eves)->status, 403, 'who is not proofed yet';
+is $stack->prove($sender->jwt('acme', { iss => 'https://prover.example.com',
+    aud => 'https://login.example.com', iat => time, exp => time + 300,
+    jti => 'case-77', subject => 'eve', ial => 'ial2', method => 'document',
+    evidence => 'case-77', proofed_at => time - 60 }))->status, 200,
+    'and then is';
+is $stack->begin($eves)->status, 200, 'she begins';
+is $stack->http->post('/register/finish', passkey_json(
+        aaguid => '2fc0579f-8113-47ea-b116-bb5a8db9202a', format => 'packed',
+        transports => ['usb', 'nfc'], origin => 'https://login.example.com'),
+    Cookie => $eves, 'Content-Type' => 'application/json')->status, 200,
+    'and enrolls';
+$stack->wait_record($eve->{id}, state => 'enrolled');
+is $stack->issue(subject => 'eve', event => 'join-1041')->status, 409,
+    'so she gets no token for first use';
+is $stack->issue(subject => 'frank', event => 'ticket-4712',
+    class => 'urgent', by => 'helpdesk', requester => 'm-7')->status, 422,
+    'and frank none without a ticket';
 
 my $made = $stack->issue(subject => 'ada', event => 'join-1042',
     channel => 'email', attributes => { email => 'ada@example.org' });
@@ -163,10 +220,16 @@ sub tool {
     return spew("$bin/$name", "#!/bin/sh\n$text", 0755);
 }
 
+# as the user that the docs have for auditors
+my ($auditor) = $operations =~ /^user auditor on >PASSWORD (.+)$/m;
+$stack->redis->command('ACL', 'SETUSER', 'auditor', 'on', '>look',
+    split / /, $auditor // '');
+
 my ($redis_cli) = grep { -x } map { "$_/redis-cli" } split /:/, $ENV{PATH};
 tool('redis-cli', <<"END");
 if [ -p /dev/stdout ]; then mode=--raw; else mode=--no-raw; fi
-exec $redis_cli -s $socket \$mode "\$@"
+exec $redis_cli -s $socket --user auditor --pass look --no-auth-warning \\
+    \$mode "\$@"
 END
 # nginx itself does not free everything before it leaves
 tool('nginx', 'export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0; exec '
@@ -176,7 +239,10 @@ tool('nginx', 'export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0; exec '
 sub run {
     my ($command) = @_;
 
-    $command =~ s/token:[0-9a-f]{32}/token:$id/g;
+    # of each id in the docs, whose it is there
+    my %ids = ('8dcdc3884b6661506b5fb27875f2bda0' => $id,
+        'c41f8b2f9a5d4f0ab3c67e1d20958e6f' => $eve->{id});
+    $command =~ s/([0-9a-f]{32})/$ids{$1} || $1/ge;
     $command =~ s{/var/log/nginx/}{$nginx_logs/}g;
     $command =~ s{/etc/nginx/enroll}{$stack->{dir}}g;
     $command =~ s{http://127\.0\.0\.1:8080}
@@ -211,6 +277,34 @@ for my $step (map { dialogue($_) } blocks($operations, 'console')) {
 }
 
 
+# --- and each field of what it left in Redis and in the log is told
+
+sub told {
+    my ($section) = @_;
+    my ($text) = $operations =~ /^## \Q$section\E\n(.*?)(?=^## |\z)/ms;
+    return map { $_ => 1 } map { s/<\w+>/*/gr } $text =~ /`([^`\s]+)`/g;
+}
+
+sub untold {
+    my ($told, @fields) = @_;
+    my %seen = map { s/^attribute\.\K.*|\d+/*/gr => 1 } @fields;
+    return join ' ', sort grep { !$told->{$_}
+        && !(/^authenticator/ && $told->{"authenticator\xe2\x80\xa6"}) }
+        keys %seen;
+}
+
+my %told = told('The record');
+my @records = @{ $stack->redis->command('KEYS', 'enroll:{0}:token:*') };
+is @records, 4, 'the records of the story';
+is untold(\%told, map { keys %{ $stack->redis->hash('HGETALL', $_) } }
+    @records, @{ $stack->redis->command('KEYS', 'enroll:{0}:subject:*') }),
+    '', 'all fields of records and subjects are told';
+
+%told = (told('Events'), told('enroll_log'));
+is untold(\%told, map { keys %$_ } $stack->events, $stack->log_lines), '',
+    'all fields of events are told';
+
+
 # what the rotation of keys has come to
 
 my $set = $json->decode(slurp("$stack->{dir}/keys.jwks"));
@@ -230,9 +324,24 @@ is $stack->redeem($new->{token})->status, 200, 'a token of the new key is good';
 
 # --- the calls of docs/directives.md
 
-$stack = stack(class => 'ttl 24h; window 10m; attempts 5;');
+$stack = stack(%lifecycle, deliver => 1,
+    issuer => 'class standard contractor; channel email;',
+    classes => "$lifecycle{classes}
+        enroll_class contractor { channel email; deliver /deliver; }");
 my @messages = blocks($directives, 'http');
 my ($token, $session);
+
+# what else it takes: the urgent token that is approved and proofed
+my $urgent = $stack->issue(subject => 'eve', class => 'urgent',
+    by => 'helpdesk', requester => 'm-7', attributes => { ticket => '1' })
+    ->json->{id};
+
+# the docs' attestation, of today
+my ($claims) = grep { $_->{iss} } map { $json->decode($_) }
+    grep { /\A\{/ } blocks($directives, 'json');
+my $late = time - $claims->{iat};
+$claims->{$_} += $late for qw(iat exp proofed_at);
+my $attestation = $sender->jwt('acme', $claims);
 
 ok @messages > 6 && @messages % 2 == 0, 'calls and their answers';
 
@@ -245,10 +354,14 @@ while (my ($request, $response) = splice @messages, 0, 2) {
 
     $body =~ s/\s+\z//;
     $body =~ s/enr_[\w-]+/$token/;
+    $body =~ s/c41f8b2f9a5d4f0ab3c67e1d20958e6f/$urgent/;
+    $body =~ s/\Aey.*/$attestation/;
 
     my @signed;
     if (my $event = $header{'webhook-id'}) {
-        @signed = webhook_headers($stack->{secret}, $body, id => $event);
+        my $by = $path =~ /approve/ ? 'managers' : 'hr';
+        @signed = webhook_headers($stack->secret_of($by), $body,
+            id => $event);
         @headers = ('Content-Type' => $header{'Content-Type'});
     }
 
@@ -274,6 +387,14 @@ while (my ($request, $response) = splice @messages, 0, 2) {
         'and the body' or diag($got->body);
 }
 
+
+my ($letter) = grep { $_->{attributes} } map { $json->decode($_) }
+    blocks($directives, 'json');
+my ($delivered) = $stack->delivered;
+is_deeply leaves(cut($delivered, $letter)), leaves($letter),
+    'what the gateway gets';
+
+
 # --- what the docs name is there, and what is there is named
 
 my $architecture = slurp(top() . '/docs/architecture.md');
@@ -297,7 +418,8 @@ my ($reasons) = slurp(top() . '/ngx_enroll_module/core/ngx_enroll_reason.c')
     =~ /\[NGX_ENROLL_REASONS\] = \{(.*?)\};/s;
 my @reasons = grep { !/^(?:ok|again|repeat|stale)$/ }
     $reasons =~ /ngx_string\("(\w+)"\)/g;
-my @told = $directives =~ /^(?:- |And )\*\*`(\w+)`\*\* \d+/mg;
+my @told = map { /\*\*`(\w+)`\*\* \d+/g }
+    $directives =~ /^((?:- |And )\*\*`.*)/mg;
 is "@{[sort @told]}", "@{[sort @reasons]}", 'all reasons are told';
 
 my $lua = join '', map { slurp($_) } glob top()
@@ -306,6 +428,18 @@ my %events = map { $_ => 1 } $lua =~ /(?:change|tell)\('(\w+)'/g;
 my ($table) = $operations =~ /^\| event \| more fields(.*?)\n\n/ms;
 my @events = $table =~ /^\| `(\w+)` \|/mg;
 is "@{[sort @events]}", "@{[sort keys %events]}", 'all events are told';
+
+my ($user) = $operations =~ /^user enroll on >\S+ (.*?)\n```/ms;
+my %may = map { $_ => 1 } $user =~ /\+([\w|]+)/g;
+my @may_not = grep { !$may{lc $_} } $lua =~ /redis\.call\('(\w+)'/g;
+is "@may_not", '', 'the Redis user may do what the scripts do';
+
+my $c = join '', map { slurp($_) } glob top()
+    . '/ngx_enroll_module/ledger/*.c';
+my @keys = map { s/:.*//sr } $c =~ /call_key\(call, "([\w:%]+)"/g;
+my ($key_table) = $operations =~ /^\| key \| type(.*?)\n\n/ms;
+my @unknown = grep { $key_table !~ /^\| `enroll:\{0\}:\Q$_\E[:`]/m } @keys;
+ok @keys > 4 && !@unknown, 'all keys are told' or diag("@keys; @unknown");
 
 my %gone = map { $_ => 1 } grep { !-e top() . "/$_" }
     map { /`(t\/[\w\/]+\.(?:t|c))`/g } slurp(top() . '/docs/security.md');
