@@ -42,6 +42,10 @@ static const char *ngx_enroll_response(ngx_enroll_response_t *r,
     json_t *json);
 static json_t *ngx_enroll_response_place(json_t *json,
     const ngx_str_t *place);
+static ngx_uint_t ngx_enroll_response_doubled(json_t *json,
+    const char *const *names);
+static ngx_uint_t ngx_enroll_response_resembles(const char *text,
+    const char *name);
 static const char *ngx_enroll_response_client(ngx_enroll_response_t *r,
     json_t *json);
 static const char *ngx_enroll_response_attestation(ngx_enroll_response_t *r,
@@ -77,6 +81,9 @@ static ngx_uint_t ngx_enroll_authenticator_listed(const ngx_str_t *list,
 /* told apart by their addresses from what is wrong with the response */
 static const char  ngx_enroll_no_memory[] = "no memory";
 static const char  ngx_enroll_no_digest[] = "OpenSSL cannot digest";
+
+static const char  ngx_enroll_response_twice[] =
+    "a member is there again, under a name that resembles its own";
 
 
 ngx_int_t
@@ -190,10 +197,25 @@ ngx_enroll_response(ngx_enroll_response_t *r, json_t *json)
     ngx_str_t    raw;
     const char  *wrong;
 
+    static const char *const  outer[] = {
+        "id", "rawId", "type", "response", NULL
+    };
+
+    static const char *const  inner[] = {
+        "clientDataJSON", "attestationObject", "authenticatorData",
+        "transports", NULL
+    };
+
     response = json_object_get(json, "response");
 
     if (!json_is_object(response)) {
         return "there is no registration response";
+    }
+
+    if (ngx_enroll_response_doubled(json, outer)
+        || ngx_enroll_response_doubled(response, inner))
+    {
+        return ngx_enroll_response_twice;
     }
 
     if (!ngx_enroll_response_is(json_object_get(json, "type"), "public-key")) {
@@ -237,7 +259,11 @@ ngx_enroll_response_place(json_t *json, const ngx_str_t *place)
 {
     char           name[NGX_ENROLL_PLACE_NAME_MAX + 1];
     size_t         len;
+    const char    *names[2];
     const u_char  *p, *end, *word;
+
+    names[0] = name;
+    names[1] = NULL;
 
     p = place->data;
     end = p + place->len;
@@ -255,6 +281,10 @@ ngx_enroll_response_place(json_t *json, const ngx_str_t *place)
         ngx_memcpy(name, word, len);
         name[len] = '\0';
 
+        if (ngx_enroll_response_doubled(json, names)) {
+            return NULL;
+        }
+
         json = json_object_get(json, name);
 
         if (p < end) {
@@ -266,6 +296,74 @@ ngx_enroll_response_place(json_t *json, const ngx_str_t *place)
 }
 
 
+/*
+ * Some IdPs' parsers do not tell capitals from small letters (Go's, .NET's):
+ * what resembles a member that is read here would be read there.
+ */
+
+static ngx_uint_t
+ngx_enroll_response_doubled(json_t *json, const char *const *names)
+{
+    json_t      *value;
+    ngx_uint_t   i;
+    const char  *name;
+
+    json_object_foreach(json, name, value) {
+
+        for (i = 0; names[i]; i++) {
+            if (ngx_strcmp(name, names[i]) != 0
+                && ngx_enroll_response_resembles(name, names[i]))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_enroll_response_resembles(const char *text, const char *name)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    /* what folds to ASCII in one Unicode or another */
+
+    static const struct {
+        const char  *text;
+        size_t       len;
+        u_char       c;
+    } folds[] = {
+        { "\304\260", 2, 'i' },          /* I with a dot */
+        { "\304\261", 2, 'i' },          /* i without one */
+        { "\305\277", 2, 's' },          /* the long s */
+        { "\342\204\252", 3, 'k' },      /* the kelvin */
+        { NULL, 1, 0 }
+    };
+
+    for ( /* void */ ; *name; name++) {
+
+        for (i = 0; folds[i].text; i++) {
+            if (ngx_strncmp(text, folds[i].text, folds[i].len) == 0) {
+                break;
+            }
+        }
+
+        c = folds[i].text ? folds[i].c : ngx_tolower((u_char) *text);
+
+        if (c != ngx_tolower((u_char) *name)) {
+            return 0;
+        }
+
+        text += folds[i].len;
+    }
+
+    return *text == '\0';
+}
+
+
 static const char *
 ngx_enroll_response_client(ngx_enroll_response_t *r, json_t *json)
 {
@@ -273,6 +371,8 @@ ngx_enroll_response_client(ngx_enroll_response_t *r, json_t *json)
     ngx_str_t    text, origin;
     ngx_uint_t   no_memory;
     const char  *wrong;
+
+    static const char *const  names[] = { "type", "origin", NULL };
 
     if (ngx_enroll_response_decode(r, &text, json) != NGX_OK) {
         return "\"clientDataJSON\" is not base64url";
@@ -287,8 +387,11 @@ ngx_enroll_response_client(ngx_enroll_response_t *r, json_t *json)
 
     wrong = NULL;
 
-    if (!ngx_enroll_response_is(json_object_get(client, "type"),
-                                "webauthn.create"))
+    if (ngx_enroll_response_doubled(client, names)) {
+        wrong = ngx_enroll_response_twice;
+
+    } else if (!ngx_enroll_response_is(json_object_get(client, "type"),
+                                       "webauthn.create"))
     {
         wrong = "the client data's type is not \"webauthn.create\"";
 

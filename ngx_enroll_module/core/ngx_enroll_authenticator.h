@@ -44,7 +44,9 @@ typedef struct {
  * the authenticator data; type not public-key; clientDataJSON's type not
  * webauthn.create; no attested credential data; backed up, but not
  * backup-eligible; authenticatorData that are not those of the attestation
- * object; trailing bytes). NGX_ERROR, with a text likewise: no memory. All is
+ * object; trailing bytes), or such that another parser may read it otherwise
+ * (a member is there twice, or again in other letters; base64url that is not
+ * canonical). NGX_ERROR, with a text likewise: no memory. All is
  * zero then.
  */
 ngx_int_t ngx_enroll_authenticator_read(

@@ -79,6 +79,8 @@
 #define NO_KEY      "the public key is malformed"
 #define NO_EXT      "the extensions are malformed"
 #define AUTH_END    "bytes follow the authenticator data"
+#define TWICE                                                                \
+    "a member is there again, under a name that resembles its own"
 #define TOO_LARGE   "the body is too large"
 
 
@@ -502,6 +504,10 @@ static const case_t  clients[] = {
     { CLIENT(CREATE, "\"a\\u0000b\""), NO_CLIENT, "a NUL in it" },
     { CLIENT(CREATE, "\"a\",\"origin\":\"" ORIGIN "\""), NO_CLIENT,
       "the origin twice" },
+    { "{\"Type\":\"\"," "\"type\":" CREATE ",\"origin\":\"" ORIGIN "\"}",
+      TWICE, "a type with a capital, too" },
+    { "{\"type\":" CREATE ",\"origin\":\"" ORIGIN "\",\"ORIGIN\":\"\"}",
+      TWICE, "an origin in capitals, too" },
     { CLIENT_OK "x", NO_CLIENT, "something behind it" },
     { "\357\273\277" CLIENT_OK, NO_CLIENT, "a byte order mark" },
     { "[" CLIENT_OK "]", NO_CLIENT, "an array" },
@@ -581,6 +587,27 @@ static const case_t  bodies[] = {
       "\"attestationObject\":\"<O>AA\"}}", NO_OBJECT64, "half a byte more" },
     { "{" IDS(ID, ID) "," TYPE ",\"response\":{\"clientDataJSON\":\"<C>\","
       "\"attestationObject\":\"\"}}", NO_OBJECT64, "an empty one" },
+    { "{" INNER("") ",\"Response\":{}}", TWICE, "a response with a capital" },
+    { "{" INNER("") ",\"re\305\277ponse\":{}}", TWICE,
+      "a response with a long s" },
+    { "{" INNER("") ",\"re\\u017fpon\\u017fe\":{}}", TWICE,
+      "two long s, in an escape" },
+    { "{" INNER("") ",\"ID\":\"x\"}", TWICE, "an id in capitals" },
+    { "{" INNER("") ",\"\304\260d\":\"x\"}", TWICE, "an id with a dot" },
+    { "{" INNER("") ",\"\304\261d\":\"x\"}", TWICE, "an id without one" },
+    { "{" INNER("") ",\"\304\262d\":\"x\"}", NULL, "an i that is a j" },
+    { "{" INNER("") ",\"rawid\":\"x\"}", TWICE, "a rawId in small letters" },
+    { "{" INNER("") ",\"typE\":\"x\"}", TWICE, "another type" },
+    { "{" INNER("") ",\"type2\":\"x\",\"typ\":1,\"\":2,\"re\305ponse\":3}",
+      NO_JSON, "no UTF-8 in a name" },
+    { "{" INNER("") ",\"type2\":\"x\",\"typ\":1,\"\":2,\"re\303\237\":3}",
+      NULL, "names that resemble none" },
+    { BODY(",\"ATTESTATIONOBJECT\":\"<O>\""), TWICE,
+      "an object in capitals, the same even" },
+    { BODY(",\"clientDataJson\":\"<C>\""), TWICE, "client data, less loud" },
+    { BODY(",\"Transports\":[]"), TWICE, "only transports with a capital" },
+    { BODY(",\"authenticatordata\":\"<A>\""), TWICE,
+      "only data in small letters" },
     { BODY(",\"authenticatorData\":null"), NO_AGAIN, "null as its data" },
     { BODY(",\"authenticatorData\":\"\""), NO_AGAIN, "empty data" },
     { BODY(",\"authenticatorData\":\"<A>AAAA\""), NO_AGAIN, "longer data" },
@@ -642,6 +669,10 @@ places(void)
           "{\"g\":{\"h\":" BODY("") "}}}}}}}}", NULL, "eight members deep" },
         { "data", BODY(""), NO_RESPONSE, "the body, and not the member" },
         { "data", "{\"Data\":" BODY("") "}", NO_RESPONSE, "capitals" },
+        { "data", "{\"Data\":{},\"data\":" BODY("") "}", NO_RESPONSE,
+          "with capitals, too" },
+        { "a.tok", "{\"a\":{\"to\342\204\252\":{},\"tok\":" BODY("") "}}",
+          NO_RESPONSE, "the kelvin's K, too" },
         { "data", "{\"dat\":" BODY("") "}", NO_RESPONSE, "a shorter name" },
         { "data", "{\"data2\":" BODY("") "}", NO_RESPONSE, "a longer name" },
         { "data", "{\"data\":[" BODY("") "]}", NO_RESPONSE, "an array" },
