@@ -322,6 +322,7 @@ my %shapes = (
     'a byte order mark' => ["\xef\xbb\xbf$one"],
     'UTF-16'           => [join '', map { "$_\0" } split //, $one],
     'a member twice'   => [$one =~ s/\{/{"type":"public-key",/r],
+    'a member again, with a capital' => [$one =~ s/\{/{"Response":{},/r],
     'an assertion'     => [passkey_json(%good, type => 'webauthn.get')],
     'gzip, as it says' => [$one, [$form => 'application/json',
         'Content-Encoding' => 'gzip']],
