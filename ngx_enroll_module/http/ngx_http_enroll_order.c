@@ -526,6 +526,10 @@ ngx_http_enroll_order_answered(ngx_enroll_call_t *call,
         if (result->lost) {
             ordered.detail = "It is not known whether a token was made. "
                              "Repeat the event.";
+
+        } else if (result->verdict == NGX_ENROLL_REVOKED) {
+            ordered.detail = "The subject has left since this event was "
+                             "first sent.";
         }
 
         if (result->verdict == NGX_ENROLL_REPEAT) {

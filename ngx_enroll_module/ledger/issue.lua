@@ -18,6 +18,7 @@
 -- Verdicts
 --   ok      made
 --   first_use, never_enrolled, same_issuer, same_channel (I9)
+--   revoked the subject has left since this event was first answered
 --   claimed the subject's token before this one is being enrolled just now
 --   again   not made: the caller is to come back with the id that record
 --           says (token), and an expires_at and mac made from now. The mac
@@ -34,7 +35,8 @@ local function answer(verdict, token)
 end
 
 local known = redis.call('GET', REQUEST)
-if known and known ~= 'refused' then
+local undone = string.match(known or '', '^undone (%d+)$')
+if known and known ~= 'refused' and not undone then
     local record = load(RECORD)
     if known == ID and record.op == OP and record.state == 'issued' then
         return reply('ok')
@@ -51,6 +53,9 @@ end
 -- The first enrollment is what a recovery has to differ from.
 local function unfit()
     local first = load(SUBJECT)
+    if undone and tonumber(first.left_at or '0') > tonumber(undone) then
+        return 'revoked'
+    end
     if ARGV[8] ~= '1' then
         return first.enrolled_at and 'first_use'
     end
@@ -67,6 +72,8 @@ local reason = unfit()
 if reason then
     if not known then
         remember(REQUEST, 'refused')
+    end
+    if known ~= 'refused' then
         tell('refuse', '', record, { 'step', 'issue', 'reason', reason,
                                      'channel', record.channel })
     end

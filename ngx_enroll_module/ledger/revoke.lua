@@ -34,6 +34,11 @@ local function answer(verdict)
     return reply(verdict)
 end
 
+-- a joiner event of before, that is still being repeated, is not obeyed then
+if SUBJECT and redis.call('EXISTS', SUBJECT) == 1 then
+    redis.call('HSET', SUBJECT, 'left_at', decimal(now))
+end
+
 local record = load(RECORD)
 if not record.state then
     return answer('unknown')

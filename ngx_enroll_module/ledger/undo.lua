@@ -1,5 +1,5 @@
 -- undo: takes back what was issued and reached nobody, so that the joiner
--- event can be repeated.
+-- event can be repeated; unless the subject leaves meanwhile.
 --
 -- KEYS[5]  enroll:{p}:request:<issuer>:<event>
 -- ARGV[6]  why, in a word
@@ -9,7 +9,7 @@
 local REQUEST = KEYS[5]
 
 if redis.call('GET', REQUEST) == ID then
-    redis.call('DEL', REQUEST)
+    remember(REQUEST, 'undone ' .. decimal(now))
 end
 
 local record = load(RECORD)
