@@ -560,6 +560,7 @@ subtest 'aaguid' => sub {
         'too short' => "$model[0]\n" . substr($model[0], 1), 2,
         'too long' => "${\$model[0]}0", 1,
         'no hex' => "$model[0]\n\n" . ($model[0] =~ s/.$/g/r), 3,
+        'a digit for a dash' => ($model[0] =~ s/-/0/r), 1,
         'a dash elsewhere' => '0000000-18113-47ea-b116-bb5a8db9202a', 1,
         'two in a line' => "$model[0] $model[1]", 1,
         'a list' => "$model[0],\n$model[1]", 1,
