@@ -324,10 +324,21 @@ is $stack->redeem($new->{token})->status, 200, 'a token of the new key is good';
 
 # --- the calls of docs/directives.md
 
+$sender->key('iam-1', kty => 'EC');
 $stack = stack(%lifecycle, deliver => 1,
     issuer => 'class standard contractor; channel email;',
     classes => "$lifecycle{classes}
-        enroll_class contractor { channel email; deliver /deliver; }");
+        enroll_class contractor { channel email; deliver /deliver; }",
+    http => <<'CONF',
+    enroll_issuer iam {
+        jwks %%STACK%%/iam.jwks;
+        iss https://iam.example.com;
+        aud https://enroll.example.internal:8443/events;
+        class contractor;
+    }
+CONF
+    files => { %{$lifecycle{files}}, 'iam.jwks' => $sender->jwks('iam-1') },
+    locations => 'location = /events { enroll_issue iam; }');
 my @messages = blocks($directives, 'http');
 my ($token, $session);
 
@@ -337,11 +348,17 @@ my $urgent = $stack->issue(subject => 'eve', class => 'urgent',
     ->json->{id};
 
 # the docs' attestation, of today
-my ($claims) = grep { $_->{iss} } map { $json->decode($_) }
+my @claims = grep { $_->{iss} } map { $json->decode($_) }
     grep { /\A\{/ } blocks($directives, 'json');
+my ($claims) = grep { $_->{ial} } @claims;
 my $late = time - $claims->{iat};
 $claims->{$_} += $late for qw(iat exp proofed_at);
 my $attestation = $sender->jwt('acme', $claims);
+
+# and its security event token
+my ($pushed) = grep { $_->{events} } @claims;
+$pushed->{iat} = time;
+my $event_token = $sender->jwt('iam-1', $pushed, typ => 'secevent+jwt');
 
 ok @messages > 6 && @messages % 2 == 0, 'calls and their answers';
 
@@ -355,7 +372,7 @@ while (my ($request, $response) = splice @messages, 0, 2) {
     $body =~ s/\s+\z//;
     $body =~ s/enr_[\w-]+/$token/;
     $body =~ s/c41f8b2f9a5d4f0ab3c67e1d20958e6f/$urgent/;
-    $body =~ s/\Aey.*/$attestation/;
+    $body =~ s{\Aey.*}{$path eq '/events' ? $event_token : $attestation}e;
 
     my @signed;
     if (my $event = $header{'webhook-id'}) {
@@ -442,8 +459,29 @@ my @unknown = grep { $key_table !~ /^\| `enroll:\{0\}:\Q$_\E[:`]/m } @keys;
 ok @keys > 4 && !@unknown, 'all keys are told' or diag("@keys; @unknown");
 
 my %gone = map { $_ => 1 } grep { !-e top() . "/$_" }
-    map { /`(t\/[\w\/]+\.(?:t|c))`/g } slurp(top() . '/docs/security.md');
-is join(' ', keys %gone), '', 'the tests of docs/security.md are there';
+    map { slurp(top() . "/docs/$_.md") =~ /`(t\/[\w\/]+\.(?:t|c))`/g }
+    qw(security compliance recipes architecture);
+is join(' ', keys %gone), '', 'the tests that the docs name are there';
+
+# each requirement of docs/compliance.md has its four lines, and what they name
+my %entry = map { $_ => 1 } $directives =~ /^### (\w+)$/mg;
+my %words = (%events, told('Events'));
+my @items = split /^(?=\*\*)/m, slurp(top() . '/docs/compliance.md');
+shift @items;
+
+for my $item (@items) {
+    my ($title) = $item =~ /\*\*([^,:]+)/;
+    my %line = $item =~ /^- \*(\w+)\*: (.*?)(?=^[-#]|\n\n|\z)/msg;
+    is join(' ', sort keys %line), 'Directives Events Tests Yours',
+        "$title: by what, how it is seen, its tests, what is left";
+
+    my %named = map { $_ => [$line{$_} =~ /`([^`]+)`/g] } keys %line;
+    is join(' ', grep { !$entry{$_} } @{$named{Directives}}), '',
+        '… its directives are there';
+    is join(' ', grep { !$words{$_} && !$words{"$_\xe2\x80\xa6"} }
+        @{$named{Events}}), '', '… its events and fields are';
+    ok @{$named{Tests}} || $line{Tests} eq "none\n", '… and a test';
+}
 
 for my $file (glob top() . '/docs/*.md') {
     my $text = slurp($file);
