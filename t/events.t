@@ -24,16 +24,21 @@ my $docs = slurp(top() . '/docs/operations.md');
 my ($section) = $docs =~ /^## Events\n(.*?)^## enroll_log/ms;
 my ($first, $second) = split /^\| event \|/m, $section;
 my @common = map { /`(\w+)`/g } $first =~ /^\| (`[^|]*) \|/mg;
+my ($table) = $second =~ /\A(.*?)\n\n/s;
 my %more;
-for my $row ($second =~ /^(\| `.*)$/mg) {
+for my $row ($table =~ /^(\| `.*)$/mg) {
     my (undef, $event, $fields) = split /\|/, $row;
     ($event) = $event =~ /`(\w+)`/;
-    $more{$event} = [$fields =~ /`(\w+)`/g];
+    $more{$event} = [$fields =~ /`(\w+)`/g,
+        $event eq 'refuse' ? () : qw(from to)];
 }
 
-is join(' ', sort keys %more),
-    'begin claim expire issue lock redeem refuse revoke settle',
-    'all events are documented';
+is join(' ', sort keys %more), 'approve begin claim deliver expire issue lock '
+    . 'proofed redeem refuse revoke settle void', 'all events are documented';
+
+# not in each event, even of its kind
+my %optional = map { $_ => 1 } qw(exception requester approvers prover count
+    leaver refuse:why revoke:claim);
 
 
 # Lines of the log that are in no stream.
@@ -46,8 +51,8 @@ sub documented {
     my ($event) = @_;
     my %may = map { $_ => 1 } @common, @{$more{$event->{event}} || []};
     my @unknown = grep { !$may{$_} } sort keys %$event;
-    my @missing = grep { !exists $event->{$_} && $_ ne 'count' }
-        sort keys %may;
+    my @missing = grep { !exists $event->{$_} && !$optional{$_}
+        && !$optional{"$event->{event}:$_"} } sort keys %may;
     return join ' ', (map { "+$_" } @unknown), map { "-$_" } @missing;
 }
 

@@ -9,7 +9,8 @@ use Enroll::Refused qw(refused passed);
 use Enroll::Test;
 
 
-my $stack = stack(http => 'enroll_session_cache 0;');
+my $stack = stack(http => 'enroll_session_cache 0;',
+    classes => 'enroll_class urgent { ttl 1m; }');
 my $redis = $stack->redis;
 my $idp = $stack->idp;
 
