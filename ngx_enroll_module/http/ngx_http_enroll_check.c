@@ -26,7 +26,9 @@ ngx_http_enroll_check(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
     ngx_uint_t   ledger;
     const char  *wants;
 
-    ledger = conf->handler || (conf->endpoint & NGX_HTTP_ENROLL_CLOSED);
+    /* the public keys are this configuration's */
+    ledger = (conf->handler && conf->handler != ngx_http_enroll_jwks_handler)
+             || (conf->endpoint & NGX_HTTP_ENROLL_CLOSED);
 
     if (!conf->enable && !conf->handler) {
         return NGX_CONF_OK;

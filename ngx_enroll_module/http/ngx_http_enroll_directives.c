@@ -466,6 +466,13 @@ ngx_http_enroll_prove(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_enroll_serve_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_enroll_handler(cf, conf, ngx_http_enroll_jwks_handler);
+}
+
+
+char *
 ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     return ngx_http_enroll_handler(cf, conf, ngx_http_enroll_status_handler);

@@ -460,6 +460,7 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
     ctx->class = facts.class;
     ctx->proof = facts.proof;
     ngx_str_set(&ctx->state, "redeemed");
+    ctx->granted |= elcf->endpoint;
 
     return ngx_http_enroll_guard_pass(r, ctx, elcf);
 }
@@ -673,7 +674,7 @@ ngx_http_enroll_guard_learn(ngx_http_enroll_ctx_t *ctx,
     ngx_enroll_result_t *result)
 {
     ngx_uint_t   i;
-    ngx_str_t   *from[4], *to[4];
+    ngx_str_t   *from[5], *to[5];
 
     from[0] = &result->subject;
     to[0] = &ctx->subject;
@@ -683,12 +684,14 @@ ngx_http_enroll_guard_learn(ngx_http_enroll_ctx_t *ctx,
     to[2] = &ctx->state;
     from[3] = &result->proof;
     to[3] = &ctx->proof;
+    from[4] = &result->exception;
+    to[4] = &ctx->exception;
 
     if (result->verdict == NGX_ENROLL_TAMPERED) {
         return NGX_OK;
     }
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 5; i++) {
         to[i]->len = from[i]->len;
         to[i]->data = ngx_pstrdup(ctx->request->pool, from[i]);
 

@@ -180,6 +180,20 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       offsetof(ngx_http_enroll_loc_conf_t, prove_at),
       NULL },
 
+    { ngx_string("enroll_assertion"),
+      NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE2,
+      ngx_http_enroll_assertion,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("enroll_jwks"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_enroll_serve_jwks,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("enroll_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_enroll_status,
@@ -391,6 +405,9 @@ ngx_http_enroll_create_loc_conf(ngx_conf_t *cf)
      *     conf->prove_at = NULL;
      *     conf->target = { 0, NULL };
      *     conf->authenticator = { 0, NULL };
+     *     conf->assertion_iss = { 0, NULL };
+     *     conf->assertion_aud = { 0, NULL };
+     *     conf->assertion_where = { NULL, 0 };
      *     conf->where = { NULL, 0 };
      *     conf->ledger = { NULL };
      */
@@ -440,6 +457,14 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->authenticator, prev->authenticator, "");
 
     ngx_http_enroll_merge_success(&prev->success, &conf->success);
+
+    /* assertion_iss, assertion_aud, assertion_where */
+
+    if (ngx_http_enroll_assertion_merge(cf, emcf, prev, conf)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     /* ledger is made by the worker that asks it first */
 

@@ -152,6 +152,7 @@ typedef struct {
     ngx_str_t                   authenticator; /* its place in the body */
     ngx_str_t                   assertion_iss;
     ngx_str_t                   assertion_aud;
+    ngx_http_enroll_where_t     assertion_where;
 
     ngx_http_enroll_where_t     where;         /* endpoint or handler */
     ngx_enroll_ledger_t         ledger;        /* the worker's, once asked */
@@ -213,6 +214,7 @@ typedef struct {
     ngx_str_t                     class;
     ngx_str_t                     state;
     ngx_str_t                     proof;
+    ngx_str_t                     exception;   /* the class's parent, if any */
     ngx_enroll_reason_e           reason;      /* of the refusal, or OK */
 
     ngx_enroll_authenticator_t   *authenticator;   /* that finish brings */
@@ -230,6 +232,10 @@ typedef struct {
     ngx_enroll_outcome_e          outcome;
     ngx_uint_t                    status;      /* the IdP's */
     ngx_buf_t                    *body;        /* its JSON, collected */
+
+    /* the proxy's word to the IdP, and the location it was made for */
+    ngx_str_t                     assertion;
+    ngx_http_enroll_loc_conf_t   *asserted;
 
     /* of our own handlers */
     ngx_http_enroll_body_pt       body_handler;
@@ -481,6 +487,20 @@ ngx_enroll_rule_t *ngx_http_enroll_rules(ngx_http_request_t *r,
     ngx_uint_t endpoint, ngx_uint_t redeems, ngx_uint_t *n);
 
 
+/* assertion: the proxy's signed word to the IdP */
+
+/* Gets $enroll_assertion. */
+ngx_int_t ngx_http_enroll_assertion_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* The directive enroll_assertion, and what it needs. */
+char *ngx_http_enroll_assertion(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_assertion_merge(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *prev,
+    ngx_http_enroll_loc_conf_t *conf);
+
+
 /* the content handlers */
 
 ngx_int_t ngx_http_enroll_issue_handler(ngx_http_request_t *r);
@@ -488,6 +508,7 @@ ngx_int_t ngx_http_enroll_redeem_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_revoke_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_prove_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_approve_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_enroll_jwks_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_enroll_status_handler(ngx_http_request_t *r);
 
 
@@ -598,6 +619,8 @@ char *ngx_http_enroll_revoke(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_enroll_approve(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_prove(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_serve_jwks(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

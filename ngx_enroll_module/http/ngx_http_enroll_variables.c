@@ -29,6 +29,9 @@ static ngx_http_variable_t  ngx_http_enroll_vars[] = {
     { ngx_string("enroll_proof"), NULL, ngx_http_enroll_variable_str,
       offsetof(ngx_http_enroll_ctx_t, proof), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("enroll_assertion"), NULL, ngx_http_enroll_assertion_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("enroll_reason"), NULL, ngx_http_enroll_variable_reason,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 

@@ -7,6 +7,11 @@ package IdP;
 #     ->control    the address of the tests' own door (control.js)
 #     ->count, ->count($path), ->requests, ->credentials
 #     ->fail(path => …, status => …)
+#
+# With assertion => { jwks => URL, issuer => …, audience => … } it takes the
+# proxy's signed word only, and ->ahead($seconds) sets the clock by which that
+# is verified. ->passkey($options) is what a browser makes of the options that
+# begin answers (a text; so is what it returns).
 
 use strict;
 use warnings;
@@ -14,6 +19,7 @@ use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use IPC::Open2 qw(open2);
 use JSON::PP ();
 
 use Enroll::Checks qw(register add_problem);
@@ -38,7 +44,9 @@ sub new {
 
     $self->{process} = Enroll::Process->start(
         argv => ['node', "$here/server.js"], output => $output,
-        env => { IDP_ORIGIN => $arg{origin} });
+        env => { IDP_ORIGIN => $arg{origin}, map {
+            ("IDP_ASSERTION_\U$_" => $arg{assertion}{$_})
+        } keys %{$arg{assertion} || {}} });
     register($self, 0);
 
     my $line = wait_for {
@@ -82,6 +90,29 @@ sub count {
 sub fail {
     my ($self, %fault) = @_;
     return $self->_ask('POST', '/fail', [], $json->encode(\%fault));
+}
+
+
+sub ahead {
+    my ($self, $seconds) = @_;
+    return $self->_ask('POST', '/clock', [],
+        $json->encode({ ahead => 1000 * $seconds }));
+}
+
+
+sub passkey {
+    my ($self, $options) = @_;
+
+    my $pid = open2(my $out, my $in, 'node', "$here/authenticator.mjs",
+        $self->{origin});
+    print {$in} $options;
+    close $in;
+
+    my $passkey = do { local $/; <$out> };
+    waitpid $pid, 0;
+    croak 'no passkey was made' if $? != 0;
+
+    return $passkey;
 }
 
 

@@ -6,6 +6,8 @@
 //                       ?count=1 gives {"count": n} instead
 //   GET  /credentials   the passkeys registered
 //   POST /fail          spoil the next answers, see below
+//   POST /clock         {"ahead": 61000}: the clock by which assertions are
+//                       verified, in milliseconds
 //   POST /reset         forget requests, faults, challenges, credentials
 //
 // A fault is {"path": "/register/finish",    exact path of the request
@@ -118,9 +120,10 @@ async function readJSON(req) {
 }
 
 export class Control {
-    constructor(rp, recorder) {
+    constructor(rp, recorder, assertions) {
         this.rp = rp;
         this.recorder = recorder;
+        this.assertions = assertions;
     }
 
     server() {
@@ -157,14 +160,20 @@ export class Control {
             this.recorder.addFault(await readJSON(req));
             return [200, { faults: this.recorder.faults }];
 
+        case 'POST /clock':
+            this.assertions.ahead = Number((await readJSON(req)).ahead);
+            return [200, { ahead: this.assertions.ahead }];
+
         case 'POST /reset':
             this.recorder.reset();
             this.rp.reset();
+            this.assertions?.reset();
             return [200, {}];
 
         default:
             return [404, { error: 'GET /requests, GET /credentials, '
-                                  + 'POST /fail, POST /reset' }];
+                                  + 'POST /fail, POST /clock, '
+                                  + 'POST /reset' }];
         }
     }
 }

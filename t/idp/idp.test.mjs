@@ -1,9 +1,9 @@
 // The IdP alone, spoken to as its proxy would.
 
-import { createHash, generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 
 import * as tap from '../browser/tap.mjs';
+import { makePasskey } from './authenticator.mjs';
 import { startIdP } from './start.mjs';
 
 const ORIGIN = 'http://localhost:7777';
@@ -22,48 +22,8 @@ const call = (path, { method = 'GET', subject, headers = {}, body } = {}) =>
 
 const status = async (...args) => (await call(...args)).status;
 
-// What an authenticator makes of the options: CBOR by hand, "none" attestation.
-function authenticate(options, { origin = ORIGIN,
-    challenge = options.challenge, rpID = options.rp.id } = {})
-{
-    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const { x, y } = publicKey.export({ format: 'jwk' });
-    const id = createHash('sha256').update(x).digest();
-    const bytes = (value) => Buffer.from(value, 'base64url');
-
-    const cose = Buffer.concat([
-        Buffer.from('a5010203262001215820', 'hex'), bytes(x),
-        Buffer.from('225820', 'hex'), bytes(y),
-    ]);
-
-    const authData = Buffer.concat([
-        createHash('sha256').update(rpID).digest(),
-        Buffer.from([0x45]),                // present, verified, key attached
-        Buffer.alloc(4), Buffer.alloc(16), Buffer.from([0, id.length]), id,
-        cose,
-    ]);
-
-    const attestation = Buffer.concat([
-        Buffer.from('a363666d74646e6f6e656761747453746d74a0', 'hex'),
-        Buffer.from('686175746844617461', 'hex'),
-        Buffer.from([0x58, authData.length]), authData,
-    ]);
-
-    const client = JSON.stringify({ type: 'webauthn.create', challenge, origin,
-                                    crossOrigin: false });
-
-    return {
-        id: id.toString('base64url'),
-        rawId: id.toString('base64url'),
-        type: 'public-key',
-        clientExtensionResults: {},
-        response: {
-            clientDataJSON: Buffer.from(client).toString('base64url'),
-            attestationObject: attestation.toString('base64url'),
-            transports: ['internal'],
-        },
-    };
-}
+const authenticate = (options, twist) =>
+    makePasskey(options, { origin: ORIGIN, ...twist });
 
 const begin = async (subject) =>
     (await call('/register/begin', { method: 'POST', subject })).json();

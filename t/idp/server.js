@@ -7,6 +7,9 @@
 //                       stand in front (default http://localhost)
 //   IDP_RP_ID           default: the host name of the first origin
 //   IDP_RP_NAME         default: Example Company
+//   IDP_ASSERTION_JWKS  where the proxy's public keys are; then its word has
+//                       to be a signed assertion, with IDP_ASSERTION_ISSUER
+//                       and IDP_ASSERTION_AUDIENCE, and a token registers once
 //   IDP_LISTEN          host:port, port 0 takes a free one
 //                       (default 127.0.0.1:0)
 //   IDP_CONTROL_LISTEN  the same, for the tests' own door
@@ -14,6 +17,7 @@
 //
 // When both listen, it prints one line of JSON on stdout that says where.
 
+import { Assertions } from './assertion.js';
 import { RelyingParty } from './relying-party.js';
 import { Site } from './site.js';
 import { Control, Recorder } from './control.js';
@@ -45,9 +49,16 @@ const rp = new RelyingParty({
     name: process.env.IDP_RP_NAME || 'Example Company',
 });
 
+const assertions = process.env.IDP_ASSERTION_JWKS && new Assertions({
+    jwks: process.env.IDP_ASSERTION_JWKS,
+    issuer: process.env.IDP_ASSERTION_ISSUER,
+    audience: process.env.IDP_ASSERTION_AUDIENCE,
+    hosts: origins.map((origin) => new URL(origin).hostname),
+});
+
 const recorder = new Recorder();
-const site = new Site(rp, recorder).server();
-const control = new Control(rp, recorder).server();
+const site = new Site(rp, recorder, assertions).server();
+const control = new Control(rp, recorder, assertions).server();
 
 const main = await listen(site, address(process.env.IDP_LISTEN
                                         || '127.0.0.1:0'));

@@ -5,6 +5,7 @@ import http from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { TokenIsSpent } from './assertion.js';
 import * as pages from './pages.js';
 
 const BODY_MAX = 64 * 1024;
@@ -61,15 +62,15 @@ function parse(body) {
 }
 
 export class Site {
-    constructor(rp, recorder) {
+    constructor(rp, recorder, assertions) {
         this.rp = rp;
         this.recorder = recorder;
+        this.assertions = assertions;
         this.routes = {
             '/': { GET: () => this.page(pages.home()) },
             '/login': { GET: () => this.page(pages.login()) },
             '/admin': { GET: () => this.page(pages.admin()) },
-            '/register': { GET: (req) => this.page(
-                pages.register(subjectOf(req))) },
+            '/register': { GET: (req) => this.register(req) },
             '/register/begin': { POST: (req) => this.begin(req) },
             '/register/finish': { POST: (req, body) => this.finish(req, body) },
         };
@@ -213,20 +214,46 @@ export class Site {
         };
     }
 
+    // With assertions a header alone says nothing.
+    async who(req, step) {
+        if (!this.assertions) {
+            return { sub: subjectOf(req) };
+        }
+
+        try {
+            return await this.assertions.read(req, step);
+
+        } catch (error) {
+            throw new Refusal(401, error.message);
+        }
+    }
+
+    async register(req) {
+        const { sub } = await this.who(req, 'page');
+
+        return this.page(pages.register(sub));
+    }
+
     async begin(req) {
-        return this.json(await this.rp.begin(subjectOf(req)));
+        const { sub } = await this.who(req, 'begin');
+
+        return this.json(await this.rp.begin(sub));
     }
 
     async finish(req, body) {
-        const subject = subjectOf(req);
+        const { sub, id: token } = await this.who(req, 'finish');
+        const register = () => this.rp.finish(sub, parse(body));
 
         try {
-            const { id } = await this.rp.finish(subject, parse(body));
+            const { id } = this.assertions
+                ? await this.assertions.once(token, register)
+                : await register();
 
             return this.json({ verified: true, credential: id });
 
         } catch (error) {
-            return this.json({ verified: false, error: error.message }, 400);
+            return this.json({ verified: false, error: error.message },
+                             error instanceof TokenIsSpent ? 409 : 400);
         }
     }
 
