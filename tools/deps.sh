@@ -33,6 +33,7 @@ test="$build
     /usr/bin/redis-server               redis-server
     /usr/bin/node                       nodejs
     /usr/bin/npm                        npm
+    /usr/bin/curl                       curl
     /usr/bin/chromium                   chromium"
 
 lint="$build
