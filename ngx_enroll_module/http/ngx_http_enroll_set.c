@@ -9,8 +9,11 @@
 #include "ngx_http_enroll_rate.h"
 
 
-/* a sender repeats for days, and RFC 8935 sets him no end */
-#define NGX_HTTP_ENROLL_SET_AGE    (7 * 24 * 60 * 60)
+/*
+ * A sender repeats for days. The ledger remembers what it has obeyed for a
+ * week: before that is over, no SET is good any more, whatever clocks say.
+ */
+#define NGX_HTTP_ENROLL_SET_AGE    (7 * 24 * 60 * 60 - 5 * 60)
 
 #define NGX_HTTP_ENROLL_ACCEPTED   202
 
