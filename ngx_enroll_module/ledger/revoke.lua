@@ -17,7 +17,7 @@
 local ANSWER, SUBJECT = KEYS[5], KEYS[6]
 
 local before, id = answered(ANSWER, 'revoke')
-if before then
+if before and load(RECORD).op ~= OP then
     return { before == 'ok' and 'repeat' or before, decimal(now),
              { 'token', id }, told }
 end
