@@ -1,12 +1,16 @@
 #!/usr/bin/perl
 
 # conf.example, as it is but for paths and addresses: it loads without a
-# word, and one enrollment goes through it.
+# word, and a joiner, a lost phone and a leaver go through it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Enroll::Gateway;
+use Enroll::Passkey qw(passkey_json);
+use Enroll::Refused qw(refused);
 use Enroll::Test;
 use Enroll::Paths qw(module_file);
+use JSON::PP ();
 use POSIX ();
 use Socket ();
 
@@ -18,7 +22,12 @@ sub_dir('example/logs', 01777);
 sub_dir("example/$_", 0777) for qw(tmp www);
 sub_dir("example/$_") for qw(enroll tls);
 
-my %secret = map { $_ => webhook_secret() } qw(hr helpdesk);
+my $json = JSON::PP->new->utf8->canonical;
+my $sender = sender();
+$sender->key($_, kty => 'EC') for qw(iam acme);
+spew("$dir/enroll/$_.jwks", $sender->jwks($_), 0644) for qw(iam acme);
+
+my %secret = map { $_ => webhook_secret() } qw(hr helpdesk managers);
 spew("$dir/enroll/$_.secret", "$secret{$_}\n", 0600) for keys %secret;
 spew("$dir/enroll/redis.password", "for the test\n", 0600);
 spew("$dir/www/unavailable.html", "<h1>Please come back later</h1>\n", 0644);
@@ -47,6 +56,7 @@ $acl =~ s/>\S+/">for the test"/;
 my $redis = redis(name => 'example-redis', tls => 1,
     tls_name => 'redis.example.internal', acl => [$acl]);
 my $idp = upstream(name => 'example-idp');
+my $gateway = Enroll::Gateway->new(name => 'example-gateway');
 my %port = map { $_ => free_port() } qw(public issuers plain);
 
 
@@ -69,6 +79,7 @@ my @rule = (
     '  redis.example.internal:6379'     => '  localhost:' . $redis->tls_port,
     "resolver  10.0.0.2 valid=30s;\n"   => "\n",
     '127.0.0.1:3000'                    => '127.0.0.1:' . $idp->port,
+    '127.0.0.1:8025'                    => '127.0.0.1:' . $gateway->port,
     'listen  443 '                      => "listen  $port{public} ",
     'listen  10.0.0.10:8443 '           => "listen  $port{issuers} ",
     'listen  80;'                       => "listen  $port{plain};",
@@ -136,66 +147,182 @@ my $inside = Client->new(port => $port{issuers},
     host => 'enroll.example.internal');
 
 sub call {
-    my ($issuer, $path, $body) = @_;
-    return $inside->post($path, $body, 'Content-Type' => 'application/json',
-        webhook_headers($secret{$issuer}, $body));
+    my ($issuer, $path, $body, @more) = @_;
+    my $text = ref $body ? $json->encode($body) : $body;
+    return $inside->post($path, $text, 'Content-Type' => 'application/json',
+        webhook_headers($secret{$issuer}, $text, @more));
+}
+
+sub state_of {
+    my ($id) = @_;
+    return $redis->hash('HGETALL', "enroll:{0}:token:$id")->{state};
+}
+
+sub redeem {
+    my ($token) = @_;
+    return $login->post('/enroll', "token=$token", Accept => 'text/html',
+        Origin => 'https://login.example.com',
+        'Sec-Fetch-Site' => 'same-origin',
+        'Content-Type' => 'application/x-www-form-urlencoded');
+}
+
+# What the gateway was given last.
+
+sub letter {
+    my @letters = $gateway->delivered;
+    return $letters[-1] || {};
+}
+
+my $attestations = 0;
+
+sub prove {
+    my ($subject) = @_;
+    my $jws = $sender->jwt('acme', { iss => 'https://prover.example.com',
+        aud => 'https://login.example.com', iat => time, exp => time + 60,
+        jti => 'a-' . ++$attestations, subject => $subject, ial => 'ial2' });
+    return $login->post('/enroll/proof', $jws,
+        'Content-Type' => 'application/jwt');
 }
 
 
-# --- one enrollment
+# --- who may issue what
 
 wait_for { $inside->get('/status')->status == 200 } 'nginx to answer';
 ok $inside->get('/status')->json->{ledger}{reachable},
     'the ledger is reached: TLS, client certificate, user and password';
 
-my $made = call('hr', '/issue',
-    '{"subject":"ada","class":"standard","channel":"email"}');
-is $made->status, 201, 'HR issues';
-my ($id, $token) = @{$made->json || {}}{qw(id token)};
-is $made->json->{url}, "https://login.example.com/enroll#$token",
-    'a link to the public server';
+my %ada = (subject => 'ada', attributes => { email => 'ada@example.org' });
+my %bob = (subject => 'bob', class => 'urgent', requester => 'm-7',
+    attributes => { email => 'bob@example.org' });
 
-is call('hr', '/issue', '{"subject":"bob","class":"urgent"}')->status, 403,
-    'HR may not issue urgent tokens';
-is call('helpdesk', '/issue', '{"subject":"bob","class":"urgent"}')->status,
-    201, 'the helpdesk may';
-is call('hr', '/revoke', '{"subject":"bob"}')->status, 200, 'HR revokes';
+my $made = call('hr', '/issue', { %ada, class => 'standard' });
+is $made->status, 201, 'HR issues';
+ok $made->json->{delivered}, 'and is told that it is delivered';
+unlike $made->raw, qr/enr_/, 'and not the token';
+my ($id, $token) = ($made->json->{id}, letter()->{token});
+is letter()->{url}, "https://login.example.com/enroll#$token",
+    'the gateway has a link to the public server';
+is letter()->{channel}, 'email', 'and HR\'s channel';
+
+refused(call('hr', '/issue', { subject => 'eve', class => 'standard' }), 422,
+    'attributes', 'who has no address');
+refused(call('hr', '/issue', \%bob), 403, 'class',
+    'HR may not issue urgent tokens');
+my $urgent = call('helpdesk', '/issue', \%bob);
+is $urgent->status, 201, 'the helpdesk may';
+my $bobs = letter()->{token};
+is redeem($bobs)->status, 403, 'which are of no use yet';
+refused(call('managers', '/approve',
+    { id => $urgent->json->{id}, approver => 'm-7' }), 403, 'approver',
+    'who asked for it does not approve');
+is call('managers', '/approve',
+    { id => $urgent->json->{id}, approver => 'm-8' })->status, 200,
+    'another manager does';
+is redeem($bobs)->status, 303, 'and then it is';
+is call('hr', '/revoke', { subject => 'bob' })->status, 200, 'HR revokes';
+
+$gateway->answer('/deliver' => { status => 500 }, {});
+refused(call('hr', '/issue', { subject => 'gil', class => 'standard',
+    attributes => { email => 'gil@example.org' } }, id => 'join-gil'), 502,
+    'undelivered', 'a gateway that fails');
+is call('hr', '/issue', { subject => 'gil', class => 'standard',
+    attributes => { email => 'gil@example.org' } }, id => 'join-gil')
+    ->status, 201, 'the same event again';
+
+
+# --- one enrollment
 
 is $login->get('/register')->status, 401, 'no page without a session';
 
 my $landing = $login->get('/enroll', Accept => 'text/html');
 is $landing->status, 200, 'the link leads to a page';
 
-my $redeemed = $login->post('/enroll', "token=$token",
-    Accept => 'text/html', Origin => 'https://login.example.com',
-    'Sec-Fetch-Site' => 'same-origin',
-    'Content-Type' => 'application/x-www-form-urlencoded');
+my $redeemed = redeem($token);
 is $redeemed->status, 303, 'which redeems';
 is $redeemed->header('Location'), '/register', 'and leads on';
 
 my @session = (Cookie => '__Host-enroll=' . $redeemed->cookie('__Host-enroll'));
 
+my $led = $login->get('/register', @session);
+is $led->status, 303, 'the page leads away';
+is $led->header('Location'), "https://prover.example.com/start?nonce=$id",
+    'to the prover';
+refused($login->post('/register/begin', '{}', @session), 403, 'unproofed',
+    'there is nothing to begin before');
+is prove('ada')->status, 200, 'the prover says who it is';
+
 $idp->answer('/register/finish' => { status => 400 },
     { status => 200, body => '{"verified":true}',
       headers => ['Content-Type' => 'application/json'] });
 
+my %passkey = (origin => 'https://login.example.com');
+
+sub finish {
+    my (%kind) = @_;
+    return $login->post('/register/finish', passkey_json(%passkey, %kind),
+        @session, 'Content-Type' => 'application/json');
+}
+
 is $login->get('/register', @session)->status, 200, 'the page';
 is $login->get('/register/assets/x.js', @session)->status, 200, 'its script';
 is $login->post('/register/begin', '{}', @session)->status, 200, 'begin';
-is $login->post('/register/finish', '{}', @session)->status, 400,
-    'finish, which the IdP refuses';
-wait_for { $redis->hash('HGETALL', "enroll:{0}:token:$id")->{state}
-    eq 'redeemed' } 'the settlement';
+refused(finish(verified => 0), 403, 'authenticator',
+    'finish with a passkey that verifies nobody');
+is $idp->count('/register/finish'), 0, 'of which the IdP hears nothing';
+is finish()->status, 400, 'finish, which the IdP refuses';
+wait_for { state_of($id) eq 'redeemed' } 'the settlement';
 is $login->post('/register/begin', '{}', @session)->status, 200, 'begin again';
-is $login->post('/register/finish', '{}', @session)->status, 200,
-    'finish, which it accepts';
-wait_for { $redis->hash('HGETALL', "enroll:{0}:token:$id")->{state}
-    eq 'enrolled' } 'the settlement';
+is finish()->status, 200, 'finish, which it accepts';
+wait_for { state_of($id) eq 'enrolled' } 'the settlement';
 
 my ($finish) = $idp->requests('/register/finish');
 is $finish->header('Enroll-Subject'), 'ada', 'the IdP was told who';
 is $finish->header('Enroll-Id'), $id, 'and by which token';
 is $finish->header('Cookie'), undef, 'and nothing else';
+
+my $word = $sender->verify($finish->header('Enroll-Assertion'),
+    $inside->get('/jwks')->body, issuer => 'https://login.example.com',
+    audience => 'https://idp.example.com', typ => 'enroll+jwt')->{payload};
+is join(' ', @$word{qw(sub id class proof step method host uri)}),
+    "ada $id standard ial2 finish POST login.example.com /register/finish",
+    'and the same in a signed word';
+
+
+# --- a lost phone
+
+refused(call('hr', '/issue', { %ada, class => 'standard' }), 409, 'first_use',
+    'who has enrolled gets no other');
+my $recovery = call('helpdesk', '/issue', { %ada, class => 'recovery',
+    requester => 'm-7', channel => 'video' });
+is $recovery->status, 201, 'the helpdesk recovers, by another channel';
+is call('managers', '/approve', { id => $recovery->json->{id},
+    approver => $_ })->status, 200, "$_ approves" for qw(m-8 m-9);
+is redeem(letter()->{token})->status, 303, 'and then the link works';
+
+
+# --- a leaver
+
+sub push_set {
+    my ($event, $data) = @_;
+    my $jws = $sender->jwt('iam', { iss => 'https://iam.example.com',
+        aud => 'https://enroll.example.internal:8443/issue', iat => time,
+        jti => "e-$event", sub_id => { format => 'scim', uri => '/Users/leo' },
+        events => { "urn:ietf:params:scim:event:prov:$event" => $data } },
+        typ => 'secevent+jwt');
+    return $inside->post('/issue', $jws,
+        'Content-Type' => 'application/secevent+jwt');
+}
+
+is push_set('create:full', { data => { emails => [{ value =>
+    'leo@example.org' }] } })->status, 202, 'the IAM says who joins';
+my $leo = letter();
+is $leo->{attributes}{email}, 'leo@example.org', 'with what it knows';
+my @leo = (Cookie => '__Host-enroll='
+    . redeem($leo->{token})->cookie('__Host-enroll'));
+is $login->get('/register', @leo)->status, 303, 'he has a session';
+is push_set('deactivate', {})->status, 202, 'and who leaves';
+is $login->post('/register/begin', '{}', @leo)->status, 410,
+    'the very next request is refused';
 
 
 # --- what follows
@@ -221,8 +348,9 @@ is $plain->status, 301, 'plain HTTP leads';
 is $plain->header('Location'), 'https://login.example.com/enroll',
     'to TLS, without its arguments';
 
-my $late = call('hr', '/issue', '{"subject":"eve","class":"standard"}')
-    ->json->{token};
+call('hr', '/issue', { subject => 'eve', class => 'standard',
+    attributes => { email => 'eve@example.org' } });
+my $late = letter()->{token};
 $redis->stop;
 my $down = $login->post('/register/begin', '{}',
     Authorization => "Bearer $late");
