@@ -65,7 +65,9 @@ local function unfit()
     if first.enrolled_issuer == record.issuer then
         return 'same_issuer'
     end
-    return first.enrolled_channel == record.channel and 'same_channel'
+    -- one that nobody said cannot be told from any
+    return (first.enrolled_channel == record.channel
+            or first.enrolled_channel == 'unspecified') and 'same_channel'
 end
 
 local reason = unfit()
