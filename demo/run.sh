@@ -87,7 +87,7 @@ port=$(node -e '
     listen(Number(process.argv[1]));' "${PORT:-8080}")
 
 
-# keys and the issuer's secret: once, and for root only
+# keys, the issuer's secret, the prover's key: once, and for root only
 
 (
     umask 077
@@ -96,6 +96,8 @@ port=$(node -e '
         -i '{"kty":"oct","bytes":32,"kid":"subject"}' \
         -i '{"kty":"EC","crv":"P-256"}'
     echo "whsec_$(openssl rand -base64 32)" > "$dir/hr.secret"
+    jose jwk gen -i '{"alg":"ES256","kid":"acme-1"}' -o "$dir/acme.jwk"
+    jose jwk pub -s -i "$dir/acme.jwk" -o "$dir/acme.jwks"
 )
 
 
@@ -159,7 +161,7 @@ fi
 cat > "$dir/link" << END
 #!/bin/sh
 exec node "$top/demo/issue.mjs" http://127.0.0.1:$port $dir/hr.secret \\
-    "\${1:?usage: $dir/link SUBJECT}"
+    "\${1:?usage: $dir/link SUBJECT}" visitor
 END
 chmod 700 "$dir/link"
 

@@ -3,8 +3,8 @@
 //
 //   node walk.mjs ORIGIN FOLDER DOOR
 //
-// FOLDER is the demo's, with redis, hr.secret and logs/; DOOR is the IdP's own
-// account of what it received. Ends with 0 only if everything held.
+// FOLDER is the demo's, with redis, hr.secret, acme.jwk and logs/; DOOR is the
+// IdP's own account of what it received. Ends with 0 only if everything held.
 
 import { execFile } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { promisify, stripVTControlCharacters } from 'node:util';
 
 import { addAuthenticator, openBrowser } from '../t/browser/browser.mjs';
 import { issue } from './issue.mjs';
+import { prove } from './prove.mjs';
 
 const [origin, dir, door] = process.argv.slice(2);
 const run = promisify(execFile);
@@ -26,7 +27,7 @@ const COOKIE = '__Host-enroll';
 const LEFT = 39;
 
 // not a reader's: what the module checks the record by
-const SILENT = ['op', 'mac', 'epoch'];
+const SILENT = ['op', 'mac', 'epoch', 'proof_jti', 'proof_mac'];
 
 // first what a reader looks for first
 const FIRST = ['state', 'subject', 'class', 'issuer', 'event', 'channel',
@@ -133,7 +134,8 @@ function changes(before, after) {
 
         const mark = name in before ? '~' : '+';
 
-        lines.push(`${mark} ${name.padEnd(16)}  ${cut(after[name], 19)}`);
+        lines.push(`${mark} ${name.padEnd(16)}  `
+            + cut(after[name], 80 - LEFT - 4 - Math.max(name.length, 16)));
     }
 
     for (const name of Object.keys(before)) {
@@ -184,7 +186,8 @@ async function person() {
 }
 
 async function enroll() {
-    const { id, url, token } = await issue(proxy, `${dir}/hr.secret`, SUBJECT);
+    const { id, url, token } = await issue(proxy, `${dir}/hr.secret`, SUBJECT,
+                                           'standard');
     const ada = await person();
     const page = await ada.newPage();
     const phone = await addAuthenticator(page);
@@ -240,6 +243,28 @@ ${''.padEnd(LEFT)}${id}`);
     await admin.close();
     equal(await tell('TRY MORE', `The same browser asks for /admin. Refused by
         nginx: 403 scope.`, await recordOf(id)), 0, 'requests at the IdP');
+
+    // too early; a proof
+
+    const early = await page.evaluate(async () => {
+        const response = await fetch('/register/begin', { method: 'POST',
+            headers: { 'Accept': 'application/json' } });
+
+        return `${response.status} ${(await response.json()).reason}`;
+    });
+
+    equal(early, '403 unproofed', 'the answer to a begin before the proof');
+    equal(await tell('TOO EARLY', `Her link shows that she has a link, not who
+        she is. This class asks for a proof: 403 unproofed.`,
+        await recordOf(id)), 0, 'requests at the IdP');
+
+    const proof = await prove(proxy, `${dir}/acme.jwk`, origin, SUBJECT);
+
+    equal(proof.status, 200, 'the answer to the proofing service');
+    await tell('PROOF', `A proofing service has seen her passport, and signs
+        it. nginx puts its word on the record, under a MAC.`,
+        await recordOf(id));
+    equal(last.proof, 'ial2', 'the proof');
 
     // begin; a prompt that is dismissed
 
