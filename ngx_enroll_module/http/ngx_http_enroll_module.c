@@ -1,5 +1,6 @@
 
 #include "ngx_http_enroll_module.h"
+#include "ngx_http_enroll_notify.h"
 
 
 #define NGX_HTTP_ENROLL_RETAIN         (30LL * 24 * 60 * 60 * 1000)
@@ -201,6 +202,13 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       0,
       NULL },
 
+    { ngx_string("enroll_notify"),
+      NGX_HTTP_SRV_CONF|NGX_CONF_TAKE3,
+      ngx_http_enroll_notify,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     NGX_HTTP_ENROLL_REDIS_COMMANDS,
 
       ngx_null_command
@@ -229,7 +237,7 @@ ngx_module_t  ngx_http_enroll_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_enroll_notify_process,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_enroll_redact_exit,           /* exit process */
@@ -287,7 +295,9 @@ ngx_http_enroll_init(ngx_conf_t *cf)
     ngx_memmove(&h[1], &h[0], (log->nelts - 1) * sizeof(ngx_http_handler_pt));
     h[0] = ngx_http_enroll_bearer_log_handler;
 
-    if (ngx_http_enroll_outcome_init(cf) != NGX_OK) {
+    if (ngx_http_enroll_outcome_init(cf) != NGX_OK
+        || ngx_http_enroll_notify_init(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -312,6 +322,7 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
      *     emcf->zone = NULL;
      *     emcf->landing = { 0, NULL };
      *     emcf->refusal = { 0, NULL };
+     *     emcf->notify = NULL;
      */
 
     emcf->partitions = 1;

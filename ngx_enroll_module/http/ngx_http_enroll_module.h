@@ -87,6 +87,8 @@ typedef struct {
 } ngx_http_enroll_prover_t;
 
 
+typedef struct ngx_http_enroll_notify_s  ngx_http_enroll_notify_t;
+
 typedef struct {
     ngx_enroll_keys_t          *keys;
     ngx_uint_t                  partitions;
@@ -97,6 +99,7 @@ typedef struct {
     ngx_array_t                 logs;          /* those that are redacted */
     ngx_str_t                   landing;       /* pages' security policies */
     ngx_str_t                   refusal;
+    ngx_http_enroll_notify_t   *notify;        /* NULL: events stay here */
 } ngx_http_enroll_main_conf_t;
 
 

@@ -65,7 +65,9 @@ const ngx_str_t  ngx_http_enroll_count_names[NGX_HTTP_ENROLL_COUNTS] = {
     ngx_string("lock"),
     ngx_string("tombstone"),
     ngx_string("cache"),
-    ngx_string("evicted")
+    ngx_string("evicted"),
+    ngx_string("notified"),
+    ngx_string("notify_failed")
 };
 
 

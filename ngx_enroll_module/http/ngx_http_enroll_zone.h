@@ -31,6 +31,8 @@ typedef enum {
     NGX_HTTP_ENROLL_COUNT_TOMBSTONE,         /* replays met by a tombstone */
     NGX_HTTP_ENROLL_COUNT_CACHE,             /* pages met by the cache */
     NGX_HTTP_ENROLL_COUNT_EVICTED,           /* entries that gave way */
+    NGX_HTTP_ENROLL_COUNT_NOTIFIED,          /* events acknowledged */
+    NGX_HTTP_ENROLL_COUNT_NOTIFY_FAILED,     /* tries that were not */
     NGX_HTTP_ENROLL_COUNTS
 } ngx_http_enroll_count_e;
 
