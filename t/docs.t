@@ -294,6 +294,7 @@ sub untold {
 }
 
 my %told = told('The record');
+my %told_of_records = %told;
 my @records = @{ $stack->redis->command('KEYS', 'enroll:{0}:token:*') };
 is @records, 4, 'the records of the story';
 is untold(\%told, map { keys %{ $stack->redis->hash('HGETALL', $_) } }
@@ -450,6 +451,12 @@ my ($user) = $operations =~ /^user enroll on >\S+ (.*?)\n```/ms;
 my %may = map { $_ => 1 } $user =~ /\+([\w|]+)/g;
 my @may_not = grep { !$may{lc $_} } $lua =~ /redis\.call\('(\w+)'/g;
 is "@may_not", '', 'the Redis user may do what the scripts do';
+delete @may{map { lc } $lua =~ /redis\.call\('(\w+)'/g};
+is join(' ', sort keys %may), 'client|setname eval evalsha ping role select',
+    'and what the proxy does, and no more';
+
+my @times = grep { !$told_of_records{$_} } $lua =~ /'(\w+_at)'/g;
+is "@times", '', 'all times that the scripts write are told';
 
 my $c = join '', map { slurp($_) } glob top()
     . '/ngx_enroll_module/ledger/*.c';
