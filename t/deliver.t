@@ -96,6 +96,8 @@ subtest 'an event again' => sub {
     $gateway->clear;
     my $made = delivered($stack->issue(subject => 'bea', event => 'join-2'),
         'an event');
+    wait_for { $stack->events(event => 'deliver', id => $made->{id}) }
+        'the delivery to be told';
     my $again = $stack->issue(subject => 'bea', event => 'join-2');
 
     is $again->status, 200, 'the same again';
@@ -316,9 +318,51 @@ subtest 'many at once' => sub {
     my @headers = webhook_headers($stack->{secret}, $text, id => 'same');
     @responses = burst(map { [$http, 'POST', '/enroll/issue', [@headers],
         $text] } 1 .. 5);
-    is join(' ', sort map { $_->status } @responses), '200 200 200 200 201',
-        'the same event five times';
-    is $gateway->count, 1, 'is delivered once';
+    my %status;
+    $status{$_->status}++ for @responses;
+    is $status{201}, 1, 'the same event five times: one token';
+    is 4, ($status{200} // 0) + ($status{503} // 0),
+        '… the others learn that it is done, or being done';
+    is $gateway->count, 1, '… which is delivered once';
+    wait_for { $http->post('/enroll/issue', $text, @headers)->status == 200 }
+        'it to be done';
+};
+
+
+# Nobody knows whether the gateway has it: its event is not answered as done.
+
+subtest 'the worker dies while it delivers' => sub {
+    my %joiner = (subject => 'gil', event => 'join-6');
+    $gateway->clear;
+    $gateway->answer('/deliver' => { hang => 1 });
+
+    my $text = $json->encode({ subject => 'gil', class => 'standard' });
+    my $socket = $http->connect;
+    print {$socket} $http->bytes('POST', '/enroll/issue',
+        [webhook_headers($stack->{secret}, $text, id => 'join-6')], $text);
+    $gateway->wait_count(1, '/deliver');
+    $stack->nginx->kill_worker;
+    close $socket;
+    wait_for { $stack->issue(class => 'handed')->status == 201 }
+        'it to serve';
+
+    my ($letter) = $stack->delivered;
+    is $stack->record($letter->{id})->{delivery}, 'pending', 'it is pending';
+    $gateway->answer('/deliver' => {});
+
+    my $response = $stack->issue(%joiner);
+    refused($response, 503, 'unavailable', 'the event again, at once');
+    ok $response->header('Retry-After'), '… is for later';
+    is $gateway->count, 1, '… and nothing is delivered';
+
+    # five minutes later
+    $redis->command('HINCRBY', "enroll:{0}:token:$letter->{id}",
+        'issued_at', -301_000);
+    refused($stack->issue(%joiner), 502, 'undelivered', 'much later');
+    gone($letter->{id}, '… nobody is delivering it');
+    delivered($stack->issue(%joiner), '… and then it is issued anew');
+    refused($stack->redeem($letter->{token}), 410, 'revoked',
+        'the first one is of no use');
 };
 
 

@@ -48,6 +48,17 @@ CONF
         iss https://bis.example;
         aud https://enroll.example;
     }
+    enroll_prover bank {
+        jwks %%STACK%%/acme.jwks;
+        iss https://bank.example;
+        aud https://enroll.example;
+        subject preferred_username;
+    }
+    enroll_prover twin {
+        jwks %%STACK%%/bis.jwks;
+        iss https://bank.example;
+        aud https://twin.example;
+    }
     enroll_prover elsewhere {
         jwks %%STACK%%/acme.jwks;
         iss https://elsewhere.example;
@@ -57,7 +68,7 @@ CONF
     files => { 'acme.jwks' => $sender->jwks(qw(one two three four)),
         'bis.jwks' => $sender->jwks('other') },
     issuer => 'class standard none low high guarded; approve on;',
-    approve => 'hr', prove => 'acme bis return=/register',
+    approve => 'hr', prove => 'acme bis bank twin return=/register',
     begin => 'proxy_set_header Enroll-Proof $enroll_proof;');
 my $redis = $stack->redis;
 my $idp = $stack->idp;
@@ -349,6 +360,48 @@ subtest 'whose it is' => sub {
         'of one of them');
     passed($stack->begin($hers), 'opens his');
     refused($stack->begin($his), 403, 'unproofed', 'and not the other\'s');
+    $idp->clear;
+};
+
+
+# A nonce says which token was meant, and nothing of who stood before the
+# prover: the holder of another's link has one as well.
+
+subtest 'who it was, beside the nonce' => sub {
+    my ($session, $id) = $stack->enter(subject => 'nina');
+    my @bank = (iss => 'https://bank.example', nonce => $id);
+
+    refused($stack->prove(attest(nonce => $id)), 401, 'attestation',
+        'a nonce alone');
+    refused($stack->prove(attest(nonce => $id, sub => 'mallory')), 403,
+        'subject', 'a nonce, and another\'s sub');
+    refused($stack->prove(attest(@bank)), 401, 'attestation',
+        'without the claim that the prover\'s block names');
+    refused($stack->prove(attest(@bank, subject => 'nina', sub => 'nina')),
+        401, 'attestation', '… others do not stand for it');
+    refused($stack->prove(attest(@bank, preferred_username => 'mallory',
+        subject => 'nina')), 403, 'subject', '… nor overrule it');
+    refused($stack->prove(attest(@bank, preferred_username => ['nina'])),
+        401, 'attestation', '… and it is a text');
+    unproofed($id, 'redeemed', 'none of it');
+    refused($stack->begin($session), 403, 'unproofed', 'and begin is closed');
+
+    proofed($stack->prove(attest(@bank, preferred_username => 'nina',
+        sub => '24400320')), $id, 'redeemed', 'ial2', 'the claim itself');
+    is $stack->record($id)->{proof_prover}, 'bank', '… by that prover';
+    passed($stack->begin($session), '… and begin is open');
+
+    (undef, $id) = $stack->enter(subject => 'olga');
+    proofed($stack->prove(attest(nonce => $id, sub => 'olga')), $id,
+        'redeemed', 'ial2', 'a nonce, and her sub');
+
+    # of two provers of one iss the one whose key it is
+    (undef, $id) = $stack->enter(subject => 'pia');
+    proofed($stack->prove($sender->jwt('other', claims(
+        iss => 'https://bank.example', aud => 'https://twin.example',
+        nonce => $id, sub => 'pia'))), $id,
+        'redeemed', 'ial2', 'the other one of that iss');
+    is $stack->record($id)->{proof_prover}, 'twin', '… by that prover';
     $idp->clear;
 };
 
