@@ -527,6 +527,11 @@ ngx_http_enroll_order_answered(ngx_enroll_call_t *call,
             ordered.detail = "It is not known whether a token was made. "
                              "Repeat the event.";
 
+        } else if (result->verdict == NGX_ENROLL_CLAIMED) {
+            ordered.detail = "The subject is registering a passkey just now. "
+                             "If the outcome of that does not come, revoke "
+                             "the token first.";
+
         } else if (result->verdict == NGX_ENROLL_REVOKED) {
             ordered.detail = "The subject has left since this event was "
                              "first sent.";

@@ -28,6 +28,7 @@
 --           record says (token)
 
 local SUBJECT, REQUEST, EXCEPTIONS = KEYS[5], KEYS[6], KEYS[7]
+local DAY = 24 * 60 * 60 * 1000
 local before, ttl, n = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[9])
 
 local function answer(verdict, token)
@@ -53,7 +54,7 @@ end
 -- The first enrollment is what a recovery has to differ from.
 local function unfit()
     local first = load(SUBJECT)
-    if undone and tonumber(first.left_at or '0') > tonumber(undone) then
+    if undone and tonumber(first.left_at or '0') >= tonumber(undone) then
         return 'revoked'
     end
     if ARGV[8] ~= '1' then
@@ -90,10 +91,10 @@ end
 
 if before ~= '' then
     local old = load(KEYS[8])
-    -- it may enroll any moment, and then this one must not be (I9); a claim
-    -- of which nobody has heard for so long is of a proxy that is gone
-    if old.state == 'claimed' and not old.outcome
-       and now - tonumber(old.claimed_at) < 5 * 60 * 1000
+    -- it may enroll any moment, and then this one must not be (I9); unless
+    -- somebody has given it up, or its settlement is not tried any more
+    if old.state == 'claimed' and not old.outcome and not old.revoked_at
+       and now - tonumber(old.claimed_at) < DAY
     then
         return reply('claimed')
     end
@@ -102,11 +103,12 @@ if before ~= '' then
     end
 end
 
-local keep = decimal(expires_at + RETAIN)
+-- longer than any session, and any settlement of its claim
+local keep = expires_at + tonumber(record.window) + DAY + RETAIN
 remember(REQUEST, ID, expires_at + RETAIN)
 redis.call('HSET', SUBJECT, 'subject', record.subject, 'token', ID)
 if record.exception then
-    local month = 31 * 24 * 60 * 60 * 1000
+    local month = 31 * DAY
     redis.call('HSET', SUBJECT, 'exception_at', decimal(now),
                'exception_class', record.class,
                'exception_issuer', record.issuer, 'exception_token', ID)
@@ -115,7 +117,8 @@ if record.exception then
     redis.call('ZADD', EXCEPTIONS, decimal(now), ID)
 end
 if not redis.call('HGET', SUBJECT, 'enrolled_at') then
-    redis.call('PEXPIREAT', SUBJECT, keep)
+    redis.call('PEXPIREAT', SUBJECT,
+               decimal(math.max(keep, redis.call('PEXPIRETIME', SUBJECT))))
 end
 redis.call('ZREMRANGEBYSCORE', LIVE, '-inf', decimal(now))
 redis.call('ZADD', LIVE, record.expires_at, ID)

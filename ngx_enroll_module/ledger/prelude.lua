@@ -98,6 +98,10 @@ local function write(key, record, fields)
     end
     local last = math.max(tonumber(record.expires_at),
                           tonumber(record.session_ends_at or '0'), now)
+    if record.state == 'claimed' then
+        -- for so long its settlement is tried
+        last = last + 24 * 60 * 60 * 1000
+    end
     redis.call('PEXPIREAT', key, decimal(last + RETAIN))
 end
 

@@ -8,11 +8,12 @@
 
 local REQUEST = KEYS[5]
 
+local record = load(RECORD)
 if redis.call('GET', REQUEST) == ID then
-    remember(REQUEST, 'undone ' .. decimal(now))
+    -- as of when it was answered: a leaver of since then has the last word
+    remember(REQUEST, 'undone ' .. (record.issued_at or decimal(now)))
 end
 
-local record = load(RECORD)
 if not record.state then
     return reply('unknown')
 end
