@@ -135,10 +135,10 @@ subtest 'a browser is told to wait' => sub {
 
 subtest 'who may not' => sub {
     my $subject = 'u-Ada';
-    my $made = made(subject => $subject, requester => 'Mia Lee');
+    my $made = made(subject => $subject, requester => 'Mia-Lee');
     my $id = $made->{id};
 
-    for my $who ('Mia Lee', 'mia lee', 'MIA LEE') {
+    for my $who ('Mia-Lee', 'mia-lee', 'MIA-LEE') {
         refused(approve($id, $who), 403, 'approver', "the requester: $who");
     }
     for my $who ('u-Ada', 'u-ada', 'U-ADA') {

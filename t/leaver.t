@@ -50,9 +50,24 @@ subtest 'nor one whose delivery fails while the subject leaves' => sub {
     $stack->gateway->release({ status => 500 });
     waitpid $pid, 0;
     wait_for { $stack->redis->command('GET', 'enroll:{0}:request:hr:join-1')
-        =~ /^undone / } 'the event to be undone';
+        =~ /^refused / } 'the token to be taken back';
 
     refused($stack->issue(%event), 410, 'revoked', 'the sender repeats');
+};
+
+
+subtest 'nor one that was refused before the subject left' => sub {
+    my $stack = stack(class => 'require email;');
+    my %email = (attributes => { email => 'eve@example.org' });
+    my ($session) = $stack->enter(subject => 'eve', %email);
+    my %event = (subject => 'eve', event => 'join-2');
+
+    refused($stack->issue(%event), 422, 'attributes', 'it lacks something');
+    wait_for { $stack->redis->command('GET', 'enroll:{0}:request:hr:join-2') }
+        'that to be told';
+    passed($stack->leave(subject => 'eve'), 'she leaves');
+    refused($stack->issue(%event, %email), 410, 'revoked',
+        'it comes again, and is whole');
 };
 
 
@@ -96,6 +111,8 @@ subtest 'no token for who is enrolling just now, unless it is given up (I9)'
     $stack->redis->command('HSET', "enroll:{0}:token:$id", claimed_at =>
         $claimed_at - $day + 60_000);
     refused($stack->issue(%event), 409, 'claimed', 'for nearly a day');
+    is_deeply [map { $_->{reason} } $stack->events(event => 'refuse')],
+        ['claimed'], 'which is told';
     passed($stack->revoke(id => $id), 'somebody gives it up');
     is $stack->issue(%event)->status, 201, 'then the same event gets one';
 

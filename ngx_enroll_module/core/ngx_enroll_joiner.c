@@ -30,6 +30,8 @@ static ngx_int_t ngx_enroll_member_event(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err);
 static ngx_int_t ngx_enroll_member_text(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err);
+static ngx_int_t ngx_enroll_member_person(void *to, json_t *value,
+    const ngx_enroll_member_t *member, char *err);
 static ngx_int_t ngx_enroll_member_word(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err);
 static ngx_int_t ngx_enroll_member_id(void *to, json_t *value,
@@ -75,11 +77,11 @@ static const ngx_enroll_member_t  ngx_enroll_joiner_members[] = {
       " characters of [a-z0-9_-]" },
 
     { "requester",
-      ngx_enroll_member_text,
+      ngx_enroll_member_person,
       offsetof(ngx_enroll_joiner_t, requester),
       NGX_ENROLL_PERSON_MAX,
       "a string of 1 to " ngx_value(NGX_ENROLL_PERSON_MAX)
-      " bytes without control characters" },
+      " printable ASCII characters without space or comma" },
 
     { "ttl",
       ngx_enroll_member_ttl,
@@ -135,11 +137,11 @@ static const ngx_enroll_member_t  ngx_enroll_approval_members[] = {
       " lower-case hex digits" },
 
     { "approver",
-      ngx_enroll_member_text,
+      ngx_enroll_member_person,
       offsetof(ngx_enroll_approval_t, approver),
       NGX_ENROLL_PERSON_MAX,
       "a string of 1 to " ngx_value(NGX_ENROLL_PERSON_MAX)
-      " bytes without control characters" },
+      " printable ASCII characters without space or comma" },
 
     { NULL, NULL, 0, 0, NULL }
 };
@@ -381,6 +383,25 @@ ngx_enroll_member_text(void *to, json_t *value,
 {
     if (ngx_enroll_text_string(to, value, 1, member->max) != NGX_OK
         || !ngx_enroll_text_is_plain(to))
+    {
+        return ngx_enroll_member_error(member, err);
+    }
+
+    return NGX_OK;
+}
+
+
+/* people are compared: what looks alike has to be alike */
+
+static ngx_int_t
+ngx_enroll_member_person(void *to, json_t *value,
+    const ngx_enroll_member_t *member, char *err)
+{
+    ngx_str_t  *person = to;
+
+    if (ngx_enroll_text_string(person, value, 1, member->max) != NGX_OK
+        || !ngx_enroll_text_is_printable(person)
+        || memchr(person->data, ',', person->len) != NULL)
     {
         return ngx_enroll_member_error(member, err);
     }

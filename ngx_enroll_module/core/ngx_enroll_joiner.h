@@ -31,7 +31,7 @@
 
 
 #define NGX_ENROLL_SUBJECT_MAX      255  /* bytes of UTF-8, no controls */
-#define NGX_ENROLL_PERSON_MAX       64   /* requester, approver: likewise */
+#define NGX_ENROLL_PERSON_MAX       64   /* requester, approver: ASCII */
 #define NGX_ENROLL_WORD_MAX         32   /* class, channel: [a-z0-9_-] */
 #define NGX_ENROLL_ATTRIBUTES_MAX   16   /* members of attributes */
 #define NGX_ENROLL_ATTRIBUTE_MAX    256  /* bytes of one's value */

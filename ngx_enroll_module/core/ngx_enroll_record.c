@@ -78,8 +78,8 @@ ngx_enroll_proof_seal(ngx_enroll_keys_t *keys,
     u_char mac[NGX_ENROLL_RECORD_MAC_LEN])
 {
     ngx_str_t  fields[] = {
-        proof->id, proof->level, proof->prover, proof->method, proof->at,
-        proof->evidence, proof->jti
+        proof->id, proof->subject, proof->level, proof->prover, proof->method,
+        proof->at, proof->evidence, proof->jti
     };
 
     return ngx_enroll_mac_write(keys, NGX_ENROLL_PROOF_LABEL, fields,
@@ -92,8 +92,8 @@ ngx_enroll_proof_verify(ngx_enroll_keys_t *keys,
     const ngx_enroll_proof_record_t *proof, const ngx_str_t *mac)
 {
     ngx_str_t  fields[] = {
-        proof->id, proof->level, proof->prover, proof->method, proof->at,
-        proof->evidence, proof->jti
+        proof->id, proof->subject, proof->level, proof->prover, proof->method,
+        proof->at, proof->evidence, proof->jti
     };
 
     return ngx_enroll_mac_check(keys, NGX_ENROLL_PROOF_LABEL, fields,

@@ -36,8 +36,9 @@ local function answer(verdict, token)
 end
 
 local known = redis.call('GET', REQUEST)
-local undone = string.match(known or '', '^undone (%d+)$')
-if known and known ~= 'refused' and not undone then
+-- when it was first refused, or taken back
+local refused_at = string.match(known or '', '^refused (%d+)$')
+if known and not refused_at then
     local record = load(RECORD)
     if known == ID and record.op == OP and record.state == 'issued' then
         return reply('ok')
@@ -54,7 +55,9 @@ end
 -- The first enrollment is what a recovery has to differ from.
 local function unfit()
     local first = load(SUBJECT)
-    if undone and tonumber(first.left_at or '0') >= tonumber(undone) then
+    if refused_at
+       and tonumber(first.left_at or '0') >= tonumber(refused_at)
+    then
         return 'revoked'
     end
     if ARGV[8] ~= '1' then
@@ -71,16 +74,21 @@ local function unfit()
             or first.enrolled_channel == 'unspecified') and 'same_channel'
 end
 
-local reason = unfit()
-if reason then
+-- Told of once, and of a leaver's each time.
+local function refused(reason)
     if not known then
-        remember(REQUEST, 'refused')
+        remember(REQUEST, 'refused ' .. decimal(now))
     end
-    if known ~= 'refused' then
+    if not known or reason == 'revoked' then
         tell('refuse', '', record, { 'step', 'issue', 'reason', reason,
                                      'channel', record.channel })
     end
     return reply(reason)
+end
+
+local reason = unfit()
+if reason then
+    return refused(reason)
 end
 
 local current = redis.call('HGET', SUBJECT, 'token') or ''
@@ -96,7 +104,7 @@ if before ~= '' then
     if old.state == 'claimed' and not old.outcome and not old.revoked_at
        and now - tonumber(old.claimed_at) < DAY
     then
-        return reply('claimed')
+        return refused('claimed')
     end
     if live(old) then
         revoke(KEYS[8], before, old, 'superseded', record.issuer)

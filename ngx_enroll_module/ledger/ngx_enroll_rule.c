@@ -16,15 +16,26 @@ static ngx_uint_t ngx_enroll_rule_approvals(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static ngx_uint_t ngx_enroll_rule_approved(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result, ngx_uint_t n);
+static ngx_uint_t ngx_enroll_rule_same(const ngx_str_t *one,
+    const ngx_str_t *other);
 
 
 ngx_uint_t
 ngx_enroll_rule_kept(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 {
+    ngx_str_t          *session;
     ngx_uint_t          proofed;
     ngx_enroll_rule_t  *rule;
 
     switch (call->script) {
+
+    case NGX_ENROLL_SCRIPT_SHOW:
+        session = call->args.elts;
+
+        /* what a page is told of the proof has to be true, too */
+        return session->len == 0
+               || ngx_enroll_proof_find(&result->proof) <= 0
+               || ngx_enroll_rule_proofed(call, result, 0);
 
     case NGX_ENROLL_SCRIPT_REDEEM:
         proofed = 0;
@@ -77,6 +88,7 @@ ngx_enroll_rule_proofed(ngx_enroll_call_t *call, ngx_enroll_result_t *result,
 
     proof.id.len = NGX_ENROLL_HEX_LEN;
     proof.id.data = call->id;
+    proof.subject = ngx_enroll_call_field(result->record, "proof_subject");
     proof.level = result->proof;
     proof.prover = result->proof_prover;
     proof.method = result->proof_method;
@@ -84,9 +96,16 @@ ngx_enroll_rule_proofed(ngx_enroll_call_t *call, ngx_enroll_result_t *result,
     proof.evidence = result->proof_evidence;
     proof.jti = result->proof_jti;
 
-    return ngx_enroll_proof_verify(call->ledger->keys, &proof,
-                                   &result->proof_mac)
-           == NGX_OK
+    /* the script has compared them, as they stood in the record then */
+
+    return (proof.subject.len == 0
+            || (proof.subject.len == result->subject.len
+                && ngx_memcmp(proof.subject.data, result->subject.data,
+                              proof.subject.len)
+                   == 0))
+           && ngx_enroll_proof_verify(call->ledger->keys, &proof,
+                                      &result->proof_mac)
+              == NGX_OK
            && ngx_enroll_proof_find(&result->proof) >= (ngx_int_t) level;
 }
 
@@ -134,20 +153,35 @@ ngx_enroll_rule_approved(ngx_enroll_call_t *call, ngx_enroll_result_t *result,
     approval.id.len = NGX_ENROLL_HEX_LEN;
     approval.id.data = call->id;
 
+    /* likewise: nobody approves his own wish, or his own token */
+
+    if (ngx_enroll_rule_same(&approval.approver, &result->requester)
+        || ngx_enroll_rule_same(&approval.approver, &result->subject))
+    {
+        return 0;
+    }
+
     /* one approval, copied to another place, is still one */
 
     for (i = 1; i < n; i++) {
         (void) ngx_sprintf(name, "approval.%ui%Z", i);
         other = ngx_enroll_call_field(result->record, (char *) name);
 
-        if (other.len == approval.approver.len
-            && ngx_strncasecmp(other.data, approval.approver.data, other.len)
-               == 0)
-        {
+        if (ngx_enroll_rule_same(&other, &approval.approver)) {
             return 0;
         }
     }
 
     return ngx_enroll_approval_verify(call->ledger->keys, &approval, &mac)
            == NGX_OK;
+}
+
+
+/* people are not told apart by case alone */
+
+static ngx_uint_t
+ngx_enroll_rule_same(const ngx_str_t *one, const ngx_str_t *other)
+{
+    return one->len == other->len
+           && ngx_strncasecmp(one->data, other->data, one->len) == 0;
 }

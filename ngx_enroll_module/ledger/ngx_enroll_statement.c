@@ -279,7 +279,7 @@ ngx_enroll_prove_fields(ngx_enroll_call_t *call)
     u_char                      at[NGX_INT64_LEN],
                                 mac[NGX_ENROLL_RECORD_MAC_LEN];
     ngx_uint_t                  n;
-    ngx_keyval_t                fields[7];
+    ngx_keyval_t                fields[8];
     ngx_enroll_prove_t         *prove;
     ngx_enroll_proofing_t      *proofing;
     ngx_enroll_proof_record_t   proof;
@@ -289,6 +289,7 @@ ngx_enroll_prove_fields(ngx_enroll_call_t *call)
 
     proof.id.len = NGX_ENROLL_HEX_LEN;
     proof.id.data = call->id;
+    proof.subject = proofing->subject;
     proof.level = *ngx_enroll_proof_name(proofing->level);
     proof.prover = proofing->prover;
     proof.method = proofing->method;
@@ -306,6 +307,8 @@ ngx_enroll_prove_fields(ngx_enroll_call_t *call)
 
     ngx_str_set(&fields[n].key, "proof");
     fields[n++].value = proof.level;
+    ngx_str_set(&fields[n].key, "proof_subject");
+    fields[n++].value = proof.subject;
     ngx_str_set(&fields[n].key, "proof_prover");
     fields[n++].value = proof.prover;
     ngx_str_set(&fields[n].key, "proof_method");

@@ -63,7 +63,9 @@ end
 local fields, extra = {}, {}
 for i = 10, 9 + n, 2 do
     append(fields, { ARGV[i], ARGV[i + 1] })
-    if ARGV[i] ~= 'proof_mac' and ARGV[i] ~= 'proof_prover' then
+    if ARGV[i] ~= 'proof_mac' and ARGV[i] ~= 'proof_prover'
+       and ARGV[i] ~= 'proof_subject'
+    then
         append(extra, { ARGV[i], ARGV[i + 1] })
     end
 end

@@ -18,7 +18,7 @@ if redis.call('GET', KEYS[5]) then
     return reply('ok')
 end
 
-remember(KEYS[5], 'refused')
+remember(KEYS[5], 'refused ' .. decimal(now))
 tell('refuse', '', order, { 'step', 'issue', 'reason', ARGV[6],
                             'why', ARGV[7], 'channel', order.channel })
 return reply('ok')

@@ -11,7 +11,7 @@ local REQUEST = KEYS[5]
 local record = load(RECORD)
 if redis.call('GET', REQUEST) == ID then
     -- as of when it was answered: a leaver of since then has the last word
-    remember(REQUEST, 'undone ' .. (record.issued_at or decimal(now)))
+    remember(REQUEST, 'refused ' .. (record.issued_at or decimal(now)))
 end
 
 if not record.state then

@@ -34,8 +34,8 @@
                    "[a-z0-9_-]"
 #define CHANNEL    "\"channel\" must be a string of 1 to 32 characters of "    \
                    "[a-z0-9_-]"
-#define REQUESTER  "\"requester\" must be a string of 1 to 64 bytes without " \
-                   "control characters"
+#define REQUESTER  "\"requester\" must be a string of 1 to 64 printable " \
+                   "ASCII characters without space or comma"
 #define TTL        "\"ttl\" must be an integer from 1 to 315360000"
 #define ATTRS_16   "\"attributes\" must be an object of at most 16 members"
 #define ATTR_NAME  "the names in \"attributes\" must have 1 to 32 characters " \
@@ -46,8 +46,8 @@
 #define REASON     "\"reason\" must be a string of 1 to 128 bytes without "    \
                    "control characters"
 #define EITHER     "either \"id\" or \"subject\" is needed"
-#define APPROVER   "\"approver\" must be a string of 1 to 64 bytes without "  \
-                   "control characters"
+#define APPROVER   "\"approver\" must be a string of 1 to 64 printable "  \
+                   "ASCII characters without space or comma"
 
 
 typedef struct {
@@ -168,7 +168,10 @@ static const case_t  joiners[] = {
     { WITH("\"requester\":\"m-7\""), NULL, "a requester" },
     { WITH("\"requester\":\"" X64 "\""), NULL, "a requester of 64" },
     { WITH("\"requester\":\"" X64 "x\""), REQUESTER, "a requester of 65" },
-    { WITH("\"requester\":\"Zo\303\253 B\""), NULL, "a requester of UTF-8" },
+    { WITH("\"requester\":\"Zo\303\253\""), REQUESTER,
+      "a requester of UTF-8" },
+    { WITH("\"requester\":\"a b\""), REQUESTER, "a requester with a space" },
+    { WITH("\"requester\":\"a,b\""), REQUESTER, "a requester with a comma" },
     { WITH("\"requester\":\"\""), REQUESTER, "an empty requester" },
     { WITH("\"requester\":\"a\\nb\""), REQUESTER,
       "a requester with a line feed" },
@@ -266,8 +269,12 @@ static const case_t  approvals[] = {
       "an approver of 64" },
     { "{\"id\":\"" HEX "\",\"approver\":\"" X64 "x\"}", APPROVER,
       "an approver of 65" },
-    { "{\"id\":\"" HEX "\",\"approver\":\"Zo\303\253\"}", NULL,
+    { "{\"id\":\"" HEX "\",\"approver\":\"Zo\303\253\"}", APPROVER,
       "an approver of UTF-8" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"ann, cyd\"}", APPROVER,
+      "two approvers in one" },
+    { "{\"id\":\"" HEX "\",\"approver\":\"ann,cyd\"}", APPROVER,
+      "an approver with a comma" },
     { "{\"id\":\"" HEX "\",\"approver\":\"\"}", APPROVER,
       "an empty approver" },
     { "{\"id\":\"" HEX "\",\"approver\":\"a\\tb\"}", APPROVER, "a tab" },
