@@ -57,6 +57,8 @@ my $redis = redis(name => 'example-redis', tls => 1,
     tls_name => 'redis.example.internal', acl => [$acl]);
 my $idp = upstream(name => 'example-idp');
 my $gateway = Enroll::Gateway->new(name => 'example-gateway');
+my $soc = upstream(name => 'example-soc');
+$soc->answer('/notify' => { status => 202 });
 my %port = map { $_ => free_port() } qw(public issuers plain);
 
 
@@ -80,6 +82,7 @@ my @rule = (
     "resolver  10.0.0.2 valid=30s;\n"   => "\n",
     '127.0.0.1:3000'                    => '127.0.0.1:' . $idp->port,
     '127.0.0.1:8025'                    => '127.0.0.1:' . $gateway->port,
+    '127.0.0.1:8026'                    => '127.0.0.1:' . $soc->port,
     'listen  443 '                      => "listen  $port{public} ",
     'listen  10.0.0.10:8443 '           => "listen  $port{issuers} ",
     'listen  80;'                       => "listen  $port{plain};",
@@ -188,6 +191,8 @@ sub prove {
 # --- who may issue what
 
 wait_for { $inside->get('/status')->status == 200 } 'nginx to answer';
+wait_for { $redis->command('EXISTS', 'enroll:{0}:notify') }
+    'somebody to tell of what happens';
 ok $inside->get('/status')->json->{ledger}{reachable},
     'the ledger is reached: TLS, client certificate, user and password';
 
@@ -323,6 +328,25 @@ is $login->get('/register', @leo)->status, 303, 'he has a session';
 is push_set('deactivate', {})->status, 202, 'and who leaves';
 is $login->post('/register/begin', '{}', @leo)->status, 410,
     'the very next request is refused';
+
+
+# --- who hears of it
+
+my $jwks = $inside->get('/jwks')->body;
+my @heard;
+
+wait_for {
+    @heard = map { my $claims = $sender->verify($_->body, $jwks,
+        issuer => 'https://login.example.com',
+        audience => 'https://soc.example.com/events',
+        typ => 'secevent+jwt')->{payload};
+        my ($type) = keys %{$claims->{events}};
+        $claims->{sub_id}{id} . ' ' . $type =~ s{.*[/:]}{}r } $soc->requests;
+    $heard[-1] && $heard[-1] eq 'leo revoke';
+} 'the last of it to be told';
+is_deeply \@heard, ['bob exception', 'bob revoke', 'gil revoke',
+    'ada credential-change', 'ada exception', 'leo revoke'],
+    'what one acts upon, in order, signed';
 
 
 # --- what follows

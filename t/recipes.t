@@ -63,6 +63,7 @@ sub ours {
     $text =~ s{/etc/(?:nginx/enroll|iam|acme|mail)/}{$dir/}g;
     $text =~ s{/usr/sbin/sendmail}{$dir/sendmail};
     $text =~ s/\b8025\b/$port{gateway}/g;
+    $text =~ s/\b8026\b/$port{receiver}/g;
     return $text;
 }
 
@@ -376,6 +377,31 @@ JS
         'which is good for its own';
 
     blocks($title, 'sql');      # an IdP's own, of whatever kind
+};
+
+
+subtest 'somebody who has to know' => sub {
+    my $title = 'Somebody who has to know';
+    my $dir = folder('receiver');
+    my $nginx = free_port();
+    $port{receiver} = free_port();
+
+    spew("$dir/receiver.mjs", ours(scalar blocks($title, 'js'), $dir, $nginx));
+    Server->start($dir, 'receiver', $port{receiver});
+    my %conf = conf(scalar blocks($title, 'nginx'));
+    s/%%PORT%%/$nginx/g for values %conf;
+    my $stack = stack(%conf, listen => ";\nlisten $nginx");
+    wait_for { $stack->redis->command('EXISTS', 'enroll:{0}:notify') }
+        'somebody to tell';
+
+    my $token = $stack->token(subject => 'ada');
+    my $session = $stack->session($token);
+    passed($stack->$_($session), $_) for qw(begin finish);
+    my $said = sub { slurp("$dir/receiver.log") };
+    wait_for { $said->() =~ /create/ } 'the enrollment to be told', 20;
+    refused($stack->redeem($token), 410, 'enrolled', 'the link again');
+    wait_for { $said->() =~ /replay/ } 'the replay to be told', 20;
+    is $said->(), scalar blocks($title, 'text'), 'as the page says';
 };
 
 
