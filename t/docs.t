@@ -470,6 +470,12 @@ my %gone = map { $_ => 1 } grep { !-e top() . "/$_" }
     qw(security compliance recipes architecture);
 is join(' ', keys %gone), '', 'the tests that the docs name are there';
 
+# conf.example shows all of it at work
+my $example = slurp(top() . '/conf.example') =~ s/^\s*#.*//mgr;
+my @unused = grep { $example !~ /(?:^|[\s{;])$_[\s;]/m }
+    $directives =~ /^### ([a-z_]+)$/mg;
+is "@unused", '', 'each directive is in conf.example';
+
 # each requirement of docs/compliance.md has its four lines, and what they name
 my %entry = map { $_ => 1 } $directives =~ /^### (\w+)$/mg;
 my %words = (%events, told('Events'));

@@ -26,6 +26,8 @@ my $json = JSON::PP->new->utf8->canonical;
 my $sender = sender();
 $sender->key($_, kty => 'EC') for qw(iam acme);
 spew("$dir/enroll/$_.jwks", $sender->jwks($_), 0644) for qw(iam acme);
+my $model = '2fc0579f-8113-47ea-b116-bb5a8db9202a';
+spew("$dir/enroll/models", "$model    # blue, with a slot\n", 0644);
 
 my %secret = map { $_ => webhook_secret() } qw(hr helpdesk managers);
 spew("$dir/enroll/$_.secret", "$secret{$_}\n", 0600) for keys %secret;
@@ -260,13 +262,14 @@ $idp->answer('/register/finish' => { status => 400 },
     { status => 200, body => '{"verified":true}',
       headers => ['Content-Type' => 'application/json'] });
 
-my %passkey = (origin => 'https://login.example.com');
-
-sub finish {
-    my (%kind) = @_;
-    return $login->post('/register/finish', passkey_json(%passkey, %kind),
-        @session, 'Content-Type' => 'application/json');
+sub finish_by {
+    my ($session, %kind) = @_;
+    return $login->post('/register/finish',
+        passkey_json(origin => 'https://login.example.com', %kind),
+        @$session, 'Content-Type' => 'application/json');
 }
+
+sub finish { return finish_by(\@session, @_) }
 
 is $login->get('/register', @session)->status, 200, 'the page';
 is $login->get('/register/assets/x.js', @session)->status, 200, 'its script';
@@ -302,7 +305,16 @@ my $recovery = call('helpdesk', '/issue', { %ada, class => 'recovery',
 is $recovery->status, 201, 'the helpdesk recovers, by another channel';
 is call('managers', '/approve', { id => $recovery->json->{id},
     approver => $_ })->status, 200, "$_ approves" for qw(m-8 m-9);
-is redeem(letter()->{token})->status, 303, 'and then the link works';
+my $second = redeem(letter()->{token});
+is $second->status, 303, 'and then the link works';
+is prove('ada')->status, 200, 'she is proofed once more';
+
+my @second = (Cookie => '__Host-enroll=' . $second->cookie('__Host-enroll'));
+is $login->post('/register/begin', '{}', @second)->status, 200, 'begin';
+refused(finish_by(\@second), 403, 'authenticator', 'no other phone');
+is finish_by(\@second, format => 'packed', aaguid => $model)->status, 200,
+    'a key of the model that the desk hands out';
+wait_for { state_of($recovery->json->{id}) eq 'enrolled' } 'the settlement';
 
 
 # --- a leaver
@@ -345,7 +357,8 @@ wait_for {
     $heard[-1] && $heard[-1] eq 'leo revoke';
 } 'the last of it to be told';
 is_deeply \@heard, ['bob exception', 'bob revoke', 'gil revoke',
-    'ada credential-change', 'ada exception', 'leo revoke'],
+    'ada credential-change', 'ada exception', 'ada credential-change',
+    'leo revoke'],
     'what one acts upon, in order, signed';
 
 
