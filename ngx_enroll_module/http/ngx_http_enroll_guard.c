@@ -448,7 +448,11 @@ ngx_http_enroll_guard_bearer(ngx_http_request_t *r,
 
     if (reason != NGX_ENROLL_OK) {
 
-        if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_TOKEN) {
+        /* who only looks at a page changes nothing by it (I11) */
+
+        if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_TOKEN
+            && elcf->endpoint != NGX_HTTP_ENROLL_PAGE)
+        {
             ngx_http_enroll_replay(r, ctx, ctx->partition, ctx->id,
                                    ctx->session);
         }
