@@ -7,6 +7,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Enroll::Passkey qw(passkey_json);
+use Enroll::Paths qw(nginx_binary);
 use Enroll::Test;
 use JSON::PP ();
 use Time::HiRes qw(time);
@@ -306,7 +307,7 @@ subtest 'whatever is no 2xx is repeated; those behind it wait' => sub {
     is $failed->(), 8, 'each failure is counted';
     is place($stack)->{failures}, 0, 'and forgotten';
     my @statuses = $stack->nginx->error_log
-        =~ /did not acknowledge event [\d-]+ of partition 0 \(status (\d+)/g;
+        =~ /did not acknowledge event [\d-]+ of partition 0: status (\d+),/g;
     is "@statuses", '500 400 302 304 502 502 0 504', 'the log says what came';
 };
 
@@ -321,7 +322,7 @@ subtest 'a pause that doubles' => sub {
         wait_for { place_has($stack, failures => $n, holder => '') }
             "failure $n";
         push @pauses, $stack->nginx->wait_log(
-            qr/ $n times so far: again in (\d+) ms/);
+            qr/ failure $n, again in (\d+) ms/);
     }
 
     for my $n (0 .. 2) {
@@ -374,6 +375,20 @@ subtest 'a slow receiver holds nothing up' => sub {
     settled($stack);
     is scalar(told($stack, $receiver)), 21, 'then all come';
     is scalar(once(jtis($stack, $receiver))), 21, 'once';
+
+    # another has taken it, for four seconds
+    $receiver->answer('/events', { hang => 1 }, { status => 202 });
+    happen($stack, 1);
+    $receiver->wait_count(22, '/events');
+    my ($s) = @{ $stack->redis->command('TIME') };
+    $stack->redis->command('HSET', $NOTIFY, 'holder', 'another', 'until',
+        ($s + 4) . '000');
+    wait_for { $stack->redis->command('TIME')->[0] > $s + 3 } 'a while';
+    is $receiver->count('/events'), 22, 'who has lost the lease sends nothing';
+    wait_for { place($stack)->{holder} eq $before{holder} } 'the lease, again';
+    settled($stack);
+    is $receiver->count('/events'), 23,
+        'nor waits for an answer: when it has it again, it sends again';
 };
 
 
@@ -391,10 +406,15 @@ subtest 'one of many tells; when it dies, another' => sub {
         'each event once, and in order';
     is keys %holders, 1, 'by one worker';
 
-    # in the middle of one
-    $receiver->answer('/events', { hang => 1 });
-    happen($stack, 2);
-    $receiver->wait_count(16, '/events');
+    # in the middle of several that it has read at once
+    $receiver->refuse;
+    happen($stack, 4);
+    wait_for { place($stack)->{failures} } 'a failure';
+    $receiver->answer('/events', { status => 202 }, { status => 202 },
+        { hang => 1 });
+    $receiver->listen;
+    at_once($stack);
+    $receiver->wait_count(18, '/events');
     my $pid = teller($stack);
     my ($nginx) = grep { my $n = $_; grep { $_ == $pid } $n->worker_pids }
         map { $stack->nginx($_) } 0, 1;
@@ -411,7 +431,7 @@ subtest 'one of many tells; when it dies, another' => sub {
 
     my @jtis = jtis($stack, $receiver);
     is_deeply [once(@jtis)], [revokes($stack)], 'all arrive, in order';
-    is @jtis, 21, 'and only what was being sent comes twice';
+    is @jtis, 23, 'and only what was being sent comes twice';
     isnt teller($stack), $pid, 'another holds it';
 };
 
@@ -427,8 +447,9 @@ subtest 'reload' => sub {
     $nginx->reload(leave => 1);
     happen($stack, 1);
     settled($stack);
-    cmp_ok time - $from, '<', patience(8),
-        'the old one gives back what it holds';
+    my $took = time - $from;
+    cmp_ok $took, '<', patience(5), 'the old one gives back what it holds';
+    note sprintf 'the new one tells after %.1f s', $took;
     is_deeply [jtis($stack, $receiver)], [revokes($stack)], 'nothing twice';
 
     # while one is being sent
@@ -538,6 +559,8 @@ subtest 'by hand' => sub {
     happen($stack, 1);
     $receiver->wait_count($seen + 6, '/events');
     $stack->redis->command('HSET', $NOTIFY, 'last', $events[1] =~ s/^0-//r);
+    my $until = place($stack)->{until};
+    wait_for { place($stack)->{until} > $until } 'the lease to be renewed';
     $receiver->release({ status => 202 });
     wait_for { $receiver->count('/events') == $seen + 9 } 'those behind it';
     settled($stack);
@@ -570,7 +593,7 @@ subtest 'what is not there to be told, or not ours' => sub {
         'and how many are missing is told';
 
     $redis->command('XADD', $EVENTS, '*', 'event', 'revoke',
-        map { ("field$_", 'x' x 1000) } 1 .. 300);
+        map { ("field$_", 'x') } 1 .. 2100);
     $redis->command('XADD', $EVENTS, '*', 'event', 'revoke', 'why',
         'y' x 60_000);
     $redis->command('XADD', $EVENTS, '*', 'nothing', 'of ours');
@@ -601,19 +624,25 @@ subtest 'what is not there to be told, or not ours' => sub {
 subtest 'many at once' => sub {
     my ($stack, $receiver) = telling();
     my $n = 150;
+    happen($stack, 1);
+    settled($stack);
+    my $pid = teller($stack);
+    my $open = () = glob "/proc/$pid/fd/*";
+    $receiver->clear;
     $receiver->refuse;
     $stack->redis->command('XADD', $EVENTS, '*', 'event', 'fence', 'seq', $_)
         for 1 .. $n;
     $receiver->listen;
     at_once($stack);
     settled($stack, 30);
-    is_deeply [map { "0-$_" } ids($stack, sub { 1 })],
-        [once(jtis($stack, $receiver))], 'more than are read at a time';
-    cmp_ok scalar $receiver->count('/events'), '<=', $n + 1, 'each once';
+    is_deeply [map { "0-$_" } ids($stack, sub { $_[0]{event} eq 'fence' })],
+        [jtis($stack, $receiver)], 'more than are read at a time, each once';
+    is scalar(() = glob "/proc/$pid/fd/*"), $open, 'and all is closed again';
 };
 
 
 subtest 'what a location may be like' => sub {
+    my $stub = qx{@{[nginx_binary()]} -V 2>&1} =~ /stub_status/ || '';
     my $backend = upstream(name => 'kept');
     $backend->answer(qr{.}, { status => 204 });
 
@@ -624,19 +653,19 @@ subtest 'what a location may be like' => sub {
             map $remote_addr$server_addr$server_port$scheme $seen {
                 default $remote_addr,$server_port,$scheme,$host; }
             log_format told "$request_method $uri $status $remote_addr";',
-        server => $SAID =~ s{/\.notify}{/.kept?to=soc}r . ' allow 127.0.0.1; deny all;
+        server => $SAID =~ s{/\.notify}{/.kept?to=soc}r . 'allow 127.0.0.1;
+            deny all; client_body_buffer_size 8;
             error_page 502 503 504 /register;',
         locations => 'location = /.kept {
                 internal;
                 limit_conn one 1; limit_req zone=two burst=5;
                 log_subrequest on;
                 access_log %%DIR%%/logs/told.log told;
-                client_body_buffer_size 8;
                 proxy_http_version 1.1; proxy_set_header Connection "";
                 proxy_set_header Seen $seen;
                 proxy_request_buffering off;
                 proxy_pass http://kept; }
-            location = /stub { allow all; stub_status; }');
+            ' . ($stub && 'location = /stub { stub_status; }'));
     my $http = $stack->http;
 
     $stack->redis->command('XADD', $EVENTS, '*', 'event', 'fence', 'seq', $_)
@@ -650,8 +679,12 @@ subtest 'what a location may be like' => sub {
     like slurp($stack->nginx->{logs} . '/told.log'),
         qr{\A(?:POST /\.kept 204 unix:\n){5}\z}, 'log_subrequest';
 
-    my ($active) = $http->get('/stub')->body =~ /Active connections: (\d+)/;
-    is $active, 1, 'stub_status counts it out again';
+    SKIP: {
+        skip 'nginx has no stub_status', 1 if !$stub;
+        my ($active) = $http->get('/stub')->body
+            =~ /Active connections: (\d+)/;
+        is $active, 1, 'stub_status counts it out again';
+    }
 
     my $conf = $stack->conf;
     for my $line ('return 200 ok', 'return 204', 'return 503',

@@ -41,6 +41,10 @@ static void ngx_http_enroll_send_ended(ngx_event_t *ev);
 static void ngx_http_enroll_send_close(ngx_socket_t s);
 
 
+/* stub_status: nginx may have it, though the module was built without */
+extern ngx_atomic_t  *ngx_stat_active  __attribute__ ((weak));
+
+
 static struct sockaddr_un  ngx_http_enroll_send_address = {
     .sun_family = AF_UNIX
 };
@@ -150,10 +154,11 @@ ngx_http_enroll_send_accept(ngx_http_enroll_send_t *send, ngx_socket_t s)
 
     send->connection = c;
 
-#if (NGX_STAT_STUB)
-    /* nginx takes it off again where it closes the connection */
-    (void) ngx_atomic_fetch_add(ngx_stat_active, 1);
-#endif
+    /* nginx counts it out where it closes it */
+
+    if (&ngx_stat_active) {
+        (void) ngx_atomic_fetch_add(ngx_stat_active, 1);
+    }
 
     /* whatever comes now, it ends by the cleanup of the connection's pool */
 

@@ -24,8 +24,7 @@
 
 static void ngx_http_enroll_teller_timer(ngx_event_t *ev);
 static void ngx_http_enroll_teller_renew(ngx_http_enroll_teller_t *teller);
-static void ngx_http_enroll_teller_proceed(
-    ngx_http_enroll_teller_t *teller);
+static void ngx_http_enroll_teller_proceed(ngx_http_enroll_teller_t *teller);
 static void ngx_http_enroll_teller_ask(ngx_http_enroll_teller_t *teller,
     ngx_msec_t lease);
 static void ngx_http_enroll_teller_answer(void *data,
@@ -36,20 +35,16 @@ static void ngx_http_enroll_teller_lost(ngx_http_enroll_teller_t *teller,
     int64_t left);
 static void ngx_http_enroll_teller_held(ngx_http_enroll_teller_t *teller,
     const ngx_enroll_notify_place_t *place);
-static ngx_int_t ngx_http_enroll_teller_keep(
-    ngx_http_enroll_teller_t *teller,
+static ngx_int_t ngx_http_enroll_teller_keep(ngx_http_enroll_teller_t *teller,
     const ngx_enroll_notify_place_t *place);
 static void ngx_http_enroll_teller_tell(ngx_http_enroll_teller_t *teller);
-static ngx_int_t ngx_http_enroll_teller_send(
-    ngx_http_enroll_teller_t *teller,
+static ngx_int_t ngx_http_enroll_teller_send(ngx_http_enroll_teller_t *teller,
     ngx_http_enroll_teller_event_t *event);
-static ngx_int_t ngx_http_enroll_teller_sign(
-    ngx_http_enroll_teller_t *teller,
+static ngx_int_t ngx_http_enroll_teller_sign(ngx_http_enroll_teller_t *teller,
     ngx_http_enroll_teller_event_t *event, json_t *claims);
 static void ngx_http_enroll_teller_past(ngx_http_enroll_teller_t *teller);
 static void ngx_http_enroll_teller_sent(ngx_http_enroll_send_t *send);
-static void ngx_http_enroll_teller_failed(
-    ngx_http_enroll_teller_t *teller);
+static void ngx_http_enroll_teller_failed(ngx_http_enroll_teller_t *teller);
 static ngx_msec_t ngx_http_enroll_teller_pause(ngx_uint_t failures);
 static void ngx_http_enroll_teller_later(ngx_http_enroll_teller_t *teller,
     ngx_msec_t delay);
@@ -131,20 +126,16 @@ ngx_http_enroll_teller_renew(ngx_http_enroll_teller_t *teller)
 static void
 ngx_http_enroll_teller_proceed(ngx_http_enroll_teller_t *teller)
 {
-    ngx_uint_t  leaving;
-
     if (teller->asking || teller->sending) {
         return;
     }
 
-    leaving = teller->leaving;
-
-    if (teller->held && (leaving || teller->failed)) {
+    if (teller->held && (teller->failed || teller->leaving)) {
         ngx_http_enroll_teller_ask(teller, 0);
         return;
     }
 
-    if (leaving) {
+    if (teller->leaving) {
         return;
     }
 
@@ -161,6 +152,8 @@ ngx_http_enroll_teller_proceed(ngx_http_enroll_teller_t *teller)
 }
 
 
+/* lease 0: it is given back */
+
 static void
 ngx_http_enroll_teller_ask(ngx_http_enroll_teller_t *teller,
     ngx_msec_t lease)
@@ -170,8 +163,12 @@ ngx_http_enroll_teller_ask(ngx_http_enroll_teller_t *teller,
     teller->asking = 1;
     teller->returning = (lease == 0);
     teller->asked = ngx_current_msec;
-    teller->wanted = (lease && !teller->sending && teller->next == teller->nevents)
-                   ? NGX_HTTP_ENROLL_TELLER_BATCH : 0;
+    teller->wanted = 0;
+
+    if (lease && !teller->sending && teller->next == teller->nevents) {
+        teller->wanted = NGX_HTTP_ENROLL_TELLER_BATCH;
+    }
+
     ngx_http_enroll_teller_word(&teller->said, &teller->done.value);
 
     order.partition = teller->partition;
@@ -233,10 +230,12 @@ ngx_http_enroll_teller_unanswered(ngx_http_enroll_teller_t *teller)
     delay = NGX_HTTP_ENROLL_TELLER_POLL << ngx_min(teller->unanswered, 4);
     teller->unanswered++;
 
-    ngx_http_enroll_teller_later(teller, ngx_min(delay,
-                                               NGX_HTTP_ENROLL_TELLER_DOWN));
+    ngx_http_enroll_teller_later(teller,
+                                 ngx_min(delay, NGX_HTTP_ENROLL_TELLER_DOWN));
 }
 
+
+/* another's, or nobody's for so many ms; what is being sent is his to send */
 
 static void
 ngx_http_enroll_teller_lost(ngx_http_enroll_teller_t *teller, int64_t left)
@@ -256,9 +255,9 @@ ngx_http_enroll_teller_lost(ngx_http_enroll_teller_t *teller, int64_t left)
     }
 
     left = ngx_max(left, 0);
+    left = ngx_min(left, NGX_HTTP_ENROLL_TELLER_WAIT);
 
-    ngx_http_enroll_teller_later(teller, ngx_min((ngx_msec_t) left,
-                                               NGX_HTTP_ENROLL_TELLER_WAIT));
+    ngx_http_enroll_teller_later(teller, (ngx_msec_t) left);
 }
 
 
@@ -268,7 +267,8 @@ ngx_http_enroll_teller_held(ngx_http_enroll_teller_t *teller,
 {
     ngx_str_t  *expected;
 
-    expected = teller->said.value.len ? &teller->said.value : &teller->last.value;
+    expected = teller->said.value.len ? &teller->said.value
+                                      : &teller->last.value;
 
     if (!ngx_http_enroll_teller_same(expected, &place->last)) {
 
@@ -379,7 +379,8 @@ ngx_http_enroll_teller_tell(ngx_http_enroll_teller_t *teller)
 
     while (teller->next < teller->nevents) {
 
-        rc = ngx_http_enroll_teller_send(teller, &teller->events[teller->next]);
+        rc = ngx_http_enroll_teller_send(teller,
+                                         &teller->events[teller->next]);
 
         if (rc == NGX_OK) {
             teller->sending = 1;
@@ -406,15 +407,15 @@ static ngx_int_t
 ngx_http_enroll_teller_send(ngx_http_enroll_teller_t *teller,
     ngx_http_enroll_teller_event_t *event)
 {
-    json_t                    *claims;
-    ngx_int_t                  rc;
-    ngx_enroll_notice_t        notice;
+    json_t               *claims;
+    ngx_int_t             rc;
+    ngx_enroll_notice_t   notice;
 
     if (event->json == NULL) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "enroll: event %V of partition %ui is too large for "
-                      "one of ours: others are not told of it", &event->id.value,
-                      teller->partition);
+                      "one of ours: others are not told of it",
+                      &event->id.value, teller->partition);
         return NGX_DECLINED;
     }
 
@@ -445,8 +446,8 @@ ngx_http_enroll_teller_sign(ngx_http_enroll_teller_t *teller,
     ngx_int_t   rc;
     ngx_str_t   body;
 
-    jws = ngx_enroll_jwt_sign(teller->emcf->keys,
-                              NGX_ENROLL_NOTICE_TYP, claims);
+    jws = ngx_enroll_jwt_sign(teller->emcf->keys, NGX_ENROLL_NOTICE_TYP,
+                              claims);
     if (jws == NULL) {
         return NGX_ERROR;
     }
@@ -460,8 +461,8 @@ ngx_http_enroll_teller_sign(ngx_http_enroll_teller_t *teller,
     } else {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "enroll: event %V of partition %ui makes a SET that is "
-                      "too large: others are not told of it", &event->id.value,
-                      teller->partition);
+                      "too large: others are not told of it",
+                      &event->id.value, teller->partition);
         rc = NGX_DECLINED;
     }
 
@@ -477,6 +478,7 @@ static void
 ngx_http_enroll_teller_past(ngx_http_enroll_teller_t *teller)
 {
     json_t                          *seq;
+    ngx_str_t                        text;
     ngx_http_enroll_teller_event_t  *event;
 
     event = &teller->events[teller->next++];
@@ -484,15 +486,16 @@ ngx_http_enroll_teller_past(ngx_http_enroll_teller_t *teller)
     ngx_http_enroll_teller_word(&teller->done, &event->id.value);
 
     seq = json_object_get(event->json, "seq");
-    teller->seq.value.data = teller->seq.text;
-    teller->seq.value.len = 0;
+    text.data = teller->seq.text;
+    text.len = 0;
 
     if (seq) {
-        teller->seq.value.len = ngx_sprintf(teller->seq.text, "%L",
-                                          (int64_t) json_integer_value(seq))
-                                - teller->seq.text;
+        text.len = ngx_sprintf(text.data, "%L",
+                               (int64_t) json_integer_value(seq))
+                   - text.data;
     }
 
+    teller->seq.value = text;
     json_decref(event->json);
 }
 
@@ -537,7 +540,7 @@ ngx_http_enroll_teller_failed(ngx_http_enroll_teller_t *teller)
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "enroll: \"%V\" did not acknowledge event %V of partition "
-                  "%ui (status %ui), %ui times so far: again in %M ms",
+                  "%ui: status %ui, failure %ui, again in %M ms",
                   &teller->conf->uri,
                   &teller->events[teller->next].id.value, teller->partition,
                   teller->send.status, teller->failures, teller->pause);
@@ -586,7 +589,10 @@ ngx_http_enroll_teller_word(ngx_http_enroll_teller_word_t *word,
 {
     word->value.data = word->text;
     word->value.len = value->len;
-    ngx_memcpy(word->text, value->data, value->len);
+
+    if (value->len) {
+        ngx_memcpy(word->text, value->data, value->len);
+    }
 }
 
 
@@ -594,5 +600,6 @@ static ngx_uint_t
 ngx_http_enroll_teller_same(const ngx_str_t *one, const ngx_str_t *other)
 {
     return one->len == other->len
-           && ngx_memcmp(one->data, other->data, one->len) == 0;
+           && (one->len == 0
+               || ngx_memcmp(one->data, other->data, one->len) == 0);
 }
