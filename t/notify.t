@@ -643,6 +643,7 @@ subtest 'many at once' => sub {
 
 subtest 'what a location may be like' => sub {
     my $stub = qx{@{[nginx_binary()]} -V 2>&1} =~ /stub_status/ || '';
+    my ($crt, $key) = certificate('localhost');
     my $backend = upstream(name => 'kept');
     $backend->answer(qr{.}, { status => 204 });
 
@@ -655,6 +656,8 @@ subtest 'what a location may be like' => sub {
             log_format told "$request_method $uri $status $remote_addr";',
         server => $SAID =~ s{/\.notify}{/.kept?to=soc}r . 'allow 127.0.0.1;
             deny all; client_body_buffer_size 8;
+            listen %%PORT_TLS%% ssl;
+            ssl_certificate ' . $crt . '; ssl_certificate_key ' . $key . ';
             error_page 502 503 504 /register;',
         locations => 'location = /.kept {
                 internal;

@@ -270,6 +270,13 @@ ngx_http_enroll_send_of(ngx_http_request_t *r)
 }
 
 
+ngx_uint_t
+ngx_http_enroll_send_is(ngx_http_request_t *r)
+{
+    return r != r->main && ngx_http_enroll_send_of(r) != NULL;
+}
+
+
 ngx_int_t
 ngx_http_enroll_send_handler(ngx_http_request_t *r)
 {

@@ -59,5 +59,8 @@ ngx_int_t ngx_http_enroll_send(ngx_http_enroll_send_t *send,
 /* What is under way ends now; send->handler is called all the same. */
 void ngx_http_enroll_send_abort(ngx_http_enroll_send_t *send);
 
+/* Is it the subrequest of one? */
+ngx_uint_t ngx_http_enroll_send_is(ngx_http_request_t *r);
+
 
 #endif /* _NGX_HTTP_ENROLL_SEND_H_INCLUDED_ */
