@@ -260,8 +260,9 @@ subtest 'somebody leaves' => sub {
 
                 my ($event) = $stack->events(event => 'revoke',
                     id => $letter->{id});
-                is "$event->{from} $event->{to} $event->{by}",
-                    'redeemed revoked ' . ($how =~ /^prov/ ? 'iam' : 'hr'),
+                is "$event->{from} $event->{to} $event->{by} $event->{leaver}",
+                    'redeemed revoked ' . ($how =~ /^prov/
+                        ? "iam set-$orders" : "hr order-$orders"),
                     '… told, and on whose word';
             }
         }
