@@ -403,7 +403,7 @@ my %readable = (
     'JSON in UTF-8'    => [$one, [$form => 'application/json; charset=utf-8']],
     'in quotes'        => [$one,
         [$form => 'Application/JSON ;charset="UTF-8"']],
-    'of a kind'        => [$one, [$form => 'application/webauthn+json']],
+    'of a kind'        => [$one, [$form => 'application/vnd.webauthn+json']],
     'by PATCH'         => [$one, undef, ''],
     'of 64 KiB'        => [$padded],
     'of 64 KiB, to a small buffer' => [$padded, undef, 'small'],

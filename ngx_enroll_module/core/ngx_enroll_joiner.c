@@ -60,7 +60,7 @@ static const ngx_enroll_member_t  ngx_enroll_joiner_members[] = {
       offsetof(ngx_enroll_joiner_t, subject),
       NGX_ENROLL_SUBJECT_MAX,
       "a string of 1 to " ngx_value(NGX_ENROLL_SUBJECT_MAX)
-      " bytes without control characters" },
+      " bytes without control characters, nor blanks at its ends" },
 
     { "class",
       ngx_enroll_member_word,
@@ -114,14 +114,14 @@ static const ngx_enroll_member_t  ngx_enroll_leaver_members[] = {
       offsetof(ngx_enroll_leaver_t, subject),
       NGX_ENROLL_SUBJECT_MAX,
       "a string of 1 to " ngx_value(NGX_ENROLL_SUBJECT_MAX)
-      " bytes without control characters" },
+      " bytes without control characters, nor blanks at its ends" },
 
     { "reason",
       ngx_enroll_member_text,
       offsetof(ngx_enroll_leaver_t, reason),
       NGX_ENROLL_REASON_MAX,
       "a string of 1 to " ngx_value(NGX_ENROLL_REASON_MAX)
-      " bytes without control characters" },
+      " bytes without control characters, nor blanks at its ends" },
 
     { NULL, NULL, 0, 0, NULL }
 };
@@ -382,7 +382,7 @@ ngx_enroll_member_text(void *to, json_t *value,
     const ngx_enroll_member_t *member, char *err)
 {
     if (ngx_enroll_text_string(to, value, 1, member->max) != NGX_OK
-        || !ngx_enroll_text_is_plain(to))
+        || !ngx_enroll_text_is_name(to))
     {
         return ngx_enroll_member_error(member, err);
     }

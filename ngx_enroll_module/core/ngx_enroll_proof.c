@@ -36,6 +36,14 @@ ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims,
         return NGX_DECLINED;
     }
 
+    /* a SET, or a logout token, by the same key */
+
+    if (json_object_get(claims, "events")) {
+        snprintf(err, NGX_ENROLL_ERR_LEN, "it tells of events, and proofs "
+                 "nobody");
+        return NGX_DECLINED;
+    }
+
     if (ngx_enroll_proof_of(proof, claims, claim, err) != NGX_OK
         || ngx_enroll_proof_level(proof, claims, err) != NGX_OK
         || ngx_enroll_proof_method(proof, claims, err) != NGX_OK
@@ -303,11 +311,11 @@ ngx_enroll_proof_text(ngx_str_t *to, json_t *claims, const char *name,
     }
 
     if (ngx_enroll_text_string(to, value, min, max) != NGX_OK
-        || !ngx_enroll_text_is_plain(to))
+        || !ngx_enroll_text_is_name(to))
     {
         snprintf(err, NGX_ENROLL_ERR_LEN, "\"%s\" must be a string of %d to "
-                 "%d bytes without control characters", name, (int) min,
-                 (int) max);
+                 "%d bytes without control characters, nor blanks at its "
+                 "ends", name, (int) min, (int) max);
         return NGX_DECLINED;
     }
 

@@ -44,7 +44,7 @@ typedef struct {
  * there, "sub". NGX_OK; NGX_DECLINED with a text in err: no jti; neither a
  * subject nor an id; a nonce without a subject; id and nonce that differ; no
  * level, or both ial and acr that differ; a proofed_at in the future (by more
- * than NGX_ENROLL_JWT_SKEW) or not an integer; bounds.
+ * than NGX_ENROLL_JWT_SKEW) or not an integer; events; bounds.
  *
  * A nonce is what the bearer's browser took to the prover: it says which
  * token was meant, and nothing of who stood there. So the subject has to be

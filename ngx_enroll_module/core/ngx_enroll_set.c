@@ -266,7 +266,7 @@ ngx_enroll_set_scim(ngx_enroll_set_t *set, json_t *sub_id,
     }
 
     if (uri == NULL || id.len == 0 || id.len > NGX_ENROLL_SUBJECT_MAX
-        || !ngx_enroll_text_is_plain(&id)
+        || !ngx_enroll_text_is_name(&id)
         || strcspn((char *) id.data, "%?#") != id.len)
     {
         snprintf(err, NGX_ENROLL_ERR_LEN, "\"uri\" in \"sub_id\" must end "
@@ -319,11 +319,11 @@ ngx_enroll_set_name(ngx_str_t *to, json_t *value, const char *member,
     char *err)
 {
     if (ngx_enroll_text_string(to, value, 1, NGX_ENROLL_SUBJECT_MAX) != NGX_OK
-        || !ngx_enroll_text_is_plain(to))
+        || !ngx_enroll_text_is_name(to))
     {
         snprintf(err, NGX_ENROLL_ERR_LEN, "the subject's \"%s\" must be a "
-                 "string of 1 to %d bytes without control characters",
-                 member, NGX_ENROLL_SUBJECT_MAX);
+                 "string of 1 to %d bytes without control characters, nor "
+                 "blanks at its ends", member, NGX_ENROLL_SUBJECT_MAX);
         return NGX_DECLINED;
     }
 

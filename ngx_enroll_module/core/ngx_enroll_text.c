@@ -43,6 +43,45 @@ ngx_enroll_text_is_plain(const ngx_str_t *text)
 
 
 ngx_uint_t
+ngx_enroll_text_is_name(const ngx_str_t *text)
+{
+    size_t      i, len;
+    ngx_uint_t  n;
+
+    static const char  *blanks[] = {
+        " ", "\xc2\xa0", "\xc2\xad",               /* U+00A0, U+00AD */
+        "\xe1\x9a\x80", "\xe1\xa0\x8e",           /* U+1680, U+180E */
+        "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83",
+        "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87",
+        "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\x8b",
+        "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x8f",
+        "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
+        "\xe2\x81\xa0", "\xe3\x80\x80", "\xef\xbb\xbf"
+    };
+
+    if (!ngx_enroll_text_is_plain(text)) {
+        return 0;
+    }
+
+    n = sizeof(blanks) / sizeof(blanks[0]);
+
+    for (i = 0; i < n; i++) {
+        len = ngx_strlen(blanks[i]);
+
+        if (text->len >= len
+            && (ngx_memcmp(text->data, blanks[i], len) == 0
+                || ngx_memcmp(text->data + text->len - len, blanks[i], len)
+                   == 0))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
 ngx_enroll_text_is_word(const ngx_str_t *text)
 {
     u_char  c;

@@ -20,6 +20,12 @@ ngx_int_t ngx_enroll_text_string(ngx_str_t *to, json_t *value, size_t min,
 /* UTF-8, which the parser has checked, without C0, DEL and C1. */
 ngx_uint_t ngx_enroll_text_is_plain(const ngx_str_t *text);
 
+/*
+ * The same, and no blank at its ends, visible or not: HTTP and most who read
+ * a name drop those, and take two names for one.
+ */
+ngx_uint_t ngx_enroll_text_is_name(const ngx_str_t *text);
+
 /* 1 to NGX_ENROLL_WORD_MAX characters of [a-z0-9_-]. */
 ngx_uint_t ngx_enroll_text_is_word(const ngx_str_t *text);
 

@@ -15,6 +15,7 @@
 static const char *ngx_http_enroll_authenticator_encoded(
     ngx_http_request_t *r);
 static ngx_uint_t ngx_http_enroll_authenticator_is_json(ngx_str_t *type);
+static ngx_uint_t ngx_http_enroll_authenticator_vendor(ngx_str_t *media);
 static ngx_uint_t ngx_http_enroll_authenticator_is(ngx_str_t *s,
     const char *lowcase);
 static void ngx_http_enroll_authenticator_trim(ngx_str_t *s);
@@ -143,13 +144,13 @@ ngx_http_enroll_authenticator_encoded(ngx_http_request_t *r)
     ngx_uint_t        n;
     ngx_table_elt_t  *type;
 
-    if (ngx_http_enroll_header_find(r, "content-encoding", &n)) {
+    if (ngx_http_enroll_header_count(r, "content-encoding")) {
         return "the body is encoded";
     }
 
     type = ngx_http_enroll_header_find(r, "content-type", &n);
 
-    if (n > 1) {
+    if (n > 1 || ngx_http_enroll_header_count(r, "content-type") > n) {
         return "there are several content types";
     }
 
@@ -194,14 +195,39 @@ ngx_http_enroll_authenticator_is_json(ngx_str_t *type)
     return ngx_http_enroll_authenticator_is(&media, "application/json")
            || ngx_http_enroll_authenticator_is(&media, "text/json")
            || ngx_http_enroll_authenticator_is(&media, "text/plain")
-           || (media.len > sizeof("application/+json") - 1
-               && ngx_strncasecmp(media.data, (u_char *) "application/",
-                                  sizeof("application/") - 1)
-                  == 0
-               && ngx_strncasecmp(media.data + media.len
-                                  - (sizeof("+json") - 1), (u_char *) "+json",
-                                  sizeof("+json") - 1)
-                  == 0);
+           || ngx_http_enroll_authenticator_vendor(&media);
+}
+
+
+/* of those with "+json": one that begins as a form's is a form to some */
+
+static ngx_uint_t
+ngx_http_enroll_authenticator_vendor(ngx_str_t *media)
+{
+    size_t  i, head, tail;
+
+    head = sizeof("application/vnd.") - 1;
+    tail = sizeof("+json") - 1;
+
+    if (media->len <= head + tail
+        || ngx_strncasecmp(media->data, (u_char *) "application/vnd.", head)
+           != 0
+        || ngx_strncasecmp(media->data + media->len - tail,
+                           (u_char *) "+json", tail)
+           != 0)
+    {
+        return 0;
+    }
+
+    for (i = head; i < media->len - tail; i++) {
+        if (!isalnum(media->data[i])
+            && media->data[i] != '.' && media->data[i] != '-')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -403,12 +403,11 @@ ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
 static ngx_uint_t
 ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
 {
-    size_t  i;
-
-    static u_char  prefix[] = "enroll-";
-
-    if (ngx_http_enroll_bearer_is(h, "x-original-url", 14)
-        || ngx_http_enroll_bearer_is(h, "x-rewrite-url", 13))
+    if ((h->key.len == 14 && ngx_http_enroll_header_alike(h, "x-original-url",
+                                                          14))
+        || (h->key.len == 13 && ngx_http_enroll_header_alike(h,
+                                                             "x-rewrite-url",
+                                                             13)))
     {
         return 1;
     }
@@ -419,25 +418,7 @@ ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
                   != 0;
     }
 
-    if (h->key.len < sizeof(prefix) - 1) {
-        return 0;
-    }
-
-    /* IdPs that read headers as CGI variables see '_' and '.' as '-' */
-
-    for (i = 0; i < sizeof(prefix) - 1; i++) {
-
-        if (prefix[i] == '-') {
-            if (isalnum(h->key.data[i])) {
-                return 0;
-            }
-
-        } else if (ngx_tolower(h->key.data[i]) != prefix[i]) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return ngx_http_enroll_header_alike(h, "enroll-", 7);
 }
 
 

@@ -588,6 +588,16 @@ ngx_http_enroll_class_deny(ngx_conf_t *cf, ngx_http_enroll_class_t *class,
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_strstr(value->data, "$enroll_")
+        || ngx_strstr(value->data, "${enroll_"))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\": whose token it is, and "
+                           "all that $enroll_... says, is not known when "
+                           "\"deny_if\" is asked", value);
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_http_script_variables_count(value) == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\": \"deny_if\" takes "

@@ -8,6 +8,8 @@
 #include "ngx_http_enroll_class.h"
 
 
+static char *ngx_http_enroll_exception_recovers(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_draft_t *draft);
 static char *ngx_http_enroll_exception_resolve(ngx_conf_t *cf,
     ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_draft_t *draft);
 static char *ngx_http_enroll_exception_finish(ngx_conf_t *cf,
@@ -48,6 +50,52 @@ ngx_http_enroll_classes_init(ngx_conf_t *cf,
             return NGX_CONF_ERROR;
         }
     }
+
+    for (i = 0; i < emcf->classes.nelts; i++) {
+        if (drafts[i]->class.recovery
+            && ngx_http_enroll_exception_recovers(cf, emcf, drafts[i])
+               != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* what was enrolled by one root's policy is not recovered by another's */
+
+static char *
+ngx_http_enroll_exception_recovers(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_draft_t *draft)
+{
+    size_t                     len;
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_enroll_draft_t  **drafts;
+
+    drafts = emcf->classes.elts;
+    len = 0;
+
+    for (i = 0; i < emcf->classes.nelts; i++) {
+        len += drafts[i]->class.policy.name.len + 1;
+    }
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    draft->class.recovers.data = p;
+
+    for (i = 0; i < emcf->classes.nelts; i++) {
+        if (drafts[i]->root == draft->root) {
+            p = ngx_sprintf(p, "%V ", &drafts[i]->class.policy.name);
+        }
+    }
+
+    draft->class.recovers.len = p - draft->class.recovers.data - 1;
 
     return NGX_CONF_OK;
 }

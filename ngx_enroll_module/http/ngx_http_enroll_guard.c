@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_enroll_module.h"
+#include "ngx_http_enroll_send.h"
 #include "ngx_enroll_uri.h"
 
 
@@ -16,6 +17,8 @@ static ngx_uint_t ngx_http_enroll_guard_forwarded(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_enroll_guard_override(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_guard_own(ngx_http_request_t *r,
+    ngx_http_enroll_loc_conf_t *elcf);
 static ngx_uint_t ngx_http_enroll_guard_disguised(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_enroll_guard_resembles(ngx_str_t *uri,
     ngx_str_t *loose, ngx_http_enroll_place_t *place);
@@ -179,7 +182,8 @@ ngx_http_enroll_guard_override(ngx_table_elt_t *h)
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (h->key.len == names[i].len
-            && ngx_strncasecmp(h->key.data, names[i].data, names[i].len) == 0)
+            && ngx_http_enroll_header_alike(h, (char *) names[i].data,
+                                            names[i].len))
         {
             return 1;
         }
@@ -203,11 +207,8 @@ ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
 
     mlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_enroll_module);
 
-    if (ngx_http_enroll_deliver_is(ctx, r)
-        && elcf->endpoint == NGX_HTTP_ENROLL_NONE
-        && elcf->handler == NULL)
-    {
-        return NGX_DECLINED;
+    if (ngx_http_enroll_deliver_is(ctx, r) || ngx_http_enroll_send_is(r)) {
+        return ngx_http_enroll_guard_own(r, elcf);
     }
 
     if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)
@@ -228,6 +229,34 @@ ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     ngx_http_enroll_event_refused(r, NGX_ENROLL_SUBREQUEST,
                                   ngx_http_enroll_guard_step(elcf->endpoint),
                                   NGX_HTTP_FORBIDDEN);
+
+    return NGX_HTTP_FORBIDDEN;
+}
+
+
+/*
+ * What the module itself sends, a token or an event, goes to an internal
+ * location and nowhere else: a name that is misspelt would be the IdP's.
+ */
+
+static ngx_int_t
+ngx_http_enroll_guard_own(ngx_http_request_t *r,
+    ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->internal
+        && elcf->endpoint == NGX_HTTP_ENROLL_NONE
+        && elcf->handler == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "enroll: \"%V\" leads to no internal location: nothing is "
+                  "sent there", &r->uri);
 
     return NGX_HTTP_FORBIDDEN;
 }

@@ -141,6 +141,58 @@ ngx_http_enroll_headers_array(ngx_array_t *array, ngx_table_elt_t *from,
 #endif
 
 
+/* those that read headers as CGI variables see '_' and '.' as '-' */
+
+ngx_uint_t
+ngx_http_enroll_header_alike(ngx_table_elt_t *h, const char *lowcase,
+    size_t len)
+{
+    size_t  i;
+
+    if (h->key.len < len) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+
+        if (lowcase[i] == '-') {
+            if (isalnum(h->key.data[i])) {
+                return 0;
+            }
+
+        } else if (ngx_tolower(h->key.data[i]) != (u_char) lowcase[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_enroll_header_count(ngx_http_request_t *r, const char *lowcase)
+{
+    size_t            len;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+    len = ngx_strlen(lowcase);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            n += (h[i].key.len == len
+                  && ngx_http_enroll_header_alike(&h[i], lowcase, len));
+        }
+    }
+
+    return n;
+}
+
+
 ngx_table_elt_t *
 ngx_http_enroll_header_find(ngx_http_request_t *r, const char *lowcase,
     ngx_uint_t *n)

@@ -5,6 +5,8 @@
 #include "ngx_http_enroll_secret.h"
 #include "ngx_enroll_webhook.h"
 
+#include <openssl/crypto.h>
+
 
 #define NGX_HTTP_ENROLL_SECRET_MAX  1024         /* bytes of files */
 #define NGX_HTTP_ENROLL_JWKS_MAX    65536
@@ -18,6 +20,8 @@
 #define NGX_HTTP_ENROLL_MAX_AGE_MAX (24 * 60 * 60)
 
 
+static ngx_uint_t ngx_http_enroll_issuers_alike(ngx_http_enroll_issuer_t *one,
+    ngx_http_enroll_issuer_t *other);
 static ngx_int_t ngx_http_enroll_issuer_init(ngx_conf_t *cf,
     ngx_http_enroll_issuer_t *issuer);
 static char *ngx_http_enroll_issuer_check(ngx_conf_t *cf,
@@ -662,9 +666,52 @@ ngx_http_enroll_issuers_init(ngx_conf_t *cf,
                            &issuers[i]->name);
             }
         }
+
+        for (j = 0; j < i; j++) {
+
+            if (ngx_http_enroll_issuers_alike(issuers[i], issuers[j])) {
+                return ngx_http_enroll_conf_error(cf, &issuers[i]->where,
+                           "a \"secret_file\" of enroll_issuer \"%V\" has "
+                           "the secret of enroll_issuer \"%V\" in %s:%ui: "
+                           "they could not be told apart", &issuers[i]->name,
+                           &issuers[j]->name, issuers[j]->where.file,
+                           issuers[j]->where.line);
+            }
+        }
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* whoever has one secret would be two issuers, and recover his own tokens */
+
+static ngx_uint_t
+ngx_http_enroll_issuers_alike(ngx_http_enroll_issuer_t *one,
+    ngx_http_enroll_issuer_t *other)
+{
+    u_char         a[NGX_ENROLL_MAC_LEN], b[NGX_ENROLL_MAC_LEN];
+    ngx_uint_t     i, j;
+    EVP_MAC_CTX  **secrets, **others;
+
+    static ngx_str_t  text = ngx_string("enroll issuer");
+
+    secrets = one->secrets.elts;
+    others = other->secrets.elts;
+
+    for (i = 0; i < one->secrets.nelts; i++) {
+        for (j = 0; j < other->secrets.nelts; j++) {
+
+            if (ngx_enroll_hmac(secrets[i], &text, 1, a) != NGX_OK
+                || ngx_enroll_hmac(others[j], &text, 1, b) != NGX_OK
+                || CRYPTO_memcmp(a, b, NGX_ENROLL_MAC_LEN) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

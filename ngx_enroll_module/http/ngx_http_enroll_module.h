@@ -52,6 +52,7 @@ typedef struct {
     ngx_enroll_class_t          policy;        /* what can be compared */
     ngx_array_t                 deny;          /* ngx_http_complex_value_t */
     ngx_uint_t                  recovery;      /* of those who have enrolled */
+    ngx_str_t                   recovers;      /* … by these classes */
     ngx_str_t                   deliver;       /* an internal location's uri */
     ngx_http_enroll_where_t     where;
 } ngx_http_enroll_class_t;
@@ -258,6 +259,8 @@ typedef struct {
     unsigned                      told:1;      /* the ledger told the event */
     unsigned                      claimed:1;
     unsigned                      reading:1;   /* body is collected */
+    unsigned                      ruling:1;    /* deny_if is being asked; a
+                                                  variable of ours ends it */
 } ngx_http_enroll_ctx_t;
 
 
@@ -304,6 +307,14 @@ void ngx_http_enroll_headers_remove(ngx_http_request_t *r,
 /* Adds a response header; key is constant, value in r->pool. */
 ngx_int_t ngx_http_enroll_header_add(ngx_http_request_t *r, const char *key,
     ngx_str_t *value);
+
+/* Does its name begin so, whatever stands in a dash's place? */
+ngx_uint_t ngx_http_enroll_header_alike(ngx_table_elt_t *h,
+    const char *lowcase, size_t len);
+
+/* How many request headers have that name, in any such spelling. */
+ngx_uint_t ngx_http_enroll_header_count(ngx_http_request_t *r,
+    const char *lowcase);
 
 /* The first request header of that name, or NULL; *n: how many there are. */
 ngx_table_elt_t *ngx_http_enroll_header_find(ngx_http_request_t *r,
@@ -524,6 +535,10 @@ ngx_int_t ngx_http_enroll_respond(ngx_http_request_t *r, ngx_uint_t status,
 /* Serializes and sends json (which it releases). */
 ngx_int_t ngx_http_enroll_respond_json(ngx_http_request_t *r,
     ngx_uint_t status, const char *type, json_t *json);
+
+/* Serializes json into pool, leaving no copies. NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_enroll_json_text(ngx_pool_t *pool, json_t *json,
+    ngx_str_t *text);
 
 /* Does the client prefer HTML to JSON? */
 ngx_uint_t ngx_http_enroll_wants_html(ngx_http_request_t *r);

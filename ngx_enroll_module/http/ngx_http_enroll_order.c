@@ -100,7 +100,7 @@ ngx_http_enroll_order(ngx_http_request_t *r,
     order.subject = joiner->subject;
     order.class = policy->name;
     order.exception = policy->parent;
-    order.recovery = class->recovery;
+    order.recovers = class->recovers;
     order.deliver = (class->deliver.len > 0);
     order.issuer = issuer->name;
     order.event = *event;
@@ -527,6 +527,15 @@ ngx_http_enroll_order_answered(ngx_enroll_call_t *call,
             ordered.detail = "It is not known whether a token was made. "
                              "Repeat the event.";
 
+        } else if (result->verdict == NGX_ENROLL_CLASS) {
+            ordered.detail = "The subject has enrolled by a class that this "
+                             "one is no exception of.";
+
+        } else if (result->verdict == NGX_ENROLL_UNKNOWN) {
+            ordered.reason = NGX_ENROLL_ENDED;
+            ordered.detail = "The event was answered long ago, and the token "
+                             "has ended: send another event.";
+
         } else if (result->verdict == NGX_ENROLL_CLAIMED) {
             ordered.detail = "The subject is registering a passkey just now. "
                              "If the outcome of that does not come, revoke "
@@ -677,8 +686,6 @@ static ngx_int_t
 ngx_http_enroll_order_deliver(ngx_http_request_t *r,
     ngx_http_enroll_ordered_t *ordered)
 {
-    char                     *text;
-    size_t                    len;
     json_t                   *secret;
     ngx_str_t                 body;
     ngx_int_t                 rc;
@@ -695,25 +702,12 @@ ngx_http_enroll_order_deliver(ngx_http_request_t *r,
                        "expires_at", (json_int_t) o->expires_at);
 
     rc = NGX_ERROR;
-    text = NULL;
 
-    if (secret && json_object_update(secret, o->letter) == 0) {
-        text = json_dumps(secret, JSON_COMPACT);
-    }
-
-    if (text) {
-        len = ngx_strlen(text);
-        body.len = len;
-        body.data = ngx_pnalloc(r->pool, len);
-
-        if (body.data) {
-            ngx_memcpy(body.data, text, len);
-            rc = ngx_http_enroll_deliver(r, &o->class->deliver, &body,
-                                         ngx_http_enroll_order_delivered);
-        }
-
-        OPENSSL_cleanse(text, len);
-        free(text);
+    if (secret && json_object_update(secret, o->letter) == 0
+        && ngx_http_enroll_json_text(r->pool, secret, &body) == NGX_OK)
+    {
+        rc = ngx_http_enroll_deliver(r, &o->class->deliver, &body,
+                                     ngx_http_enroll_order_delivered);
     }
 
     ngx_http_enroll_json_cleanse(secret, "token");

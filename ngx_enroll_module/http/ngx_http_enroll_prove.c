@@ -125,8 +125,9 @@ ngx_http_enroll_prove_form(ngx_str_t *body, ngx_str_t *jws)
 static ngx_int_t
 ngx_http_enroll_prove_jws(ngx_http_request_t *r, ngx_str_t *jws)
 {
-    json_t                       *claims;
+    json_t                       *claims, *payload;
     ngx_int_t                     rc;
+    ngx_str_t                     iss;
     ngx_uint_t                    i;
     const char                   *wrong, *said;
     ngx_enroll_jwt_e              verdict;
@@ -136,9 +137,21 @@ ngx_http_enroll_prove_jws(ngx_http_request_t *r, ngx_str_t *jws)
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
     provers = elcf->provers->elts;
-    wrong = NULL;
+    wrong = "no prover has this iss";
+
+    /* what nobody can have signed costs no public-key operation */
+
+    if (ngx_enroll_jwt_issuer(jws, &iss, &payload) != NGX_OK) {
+        return ngx_http_enroll_prove_refuse(r, "not a compact JWS");
+    }
 
     for (i = 0; i < elcf->provers->nelts; i++) {
+
+        if (provers[i]->iss.len != iss.len
+            || ngx_memcmp(provers[i]->iss.data, iss.data, iss.len) != 0)
+        {
+            continue;
+        }
 
         ngx_memzero(&rule, sizeof(ngx_enroll_jwt_rule_t));
         rule.iss = provers[i]->iss;
@@ -151,21 +164,16 @@ ngx_http_enroll_prove_jws(ngx_http_request_t *r, ngx_str_t *jws)
                                         &said);
 
         if (verdict == NGX_ENROLL_JWT_OK) {
+            json_decref(payload);
             rc = ngx_http_enroll_prove_claims(r, provers[i], claims);
             json_decref(claims);
             return rc;
         }
 
-        /* what the others' keys do not fit says nothing of what is wrong */
-
-        if (wrong == NULL
-            || (verdict != NGX_ENROLL_JWT_KEY
-                && verdict != NGX_ENROLL_JWT_SIGNATURE
-                && verdict != NGX_ENROLL_JWT_ISSUER))
-        {
-            wrong = said;
-        }
+        wrong = said;
     }
+
+    json_decref(payload);
 
     return ngx_http_enroll_prove_refuse(r, wrong);
 }
@@ -214,6 +222,7 @@ ngx_http_enroll_prove_claims(ngx_http_request_t *r,
     proofing.subject = proof.subject;
     proofing.level = proof.level;
     proofing.prover = prover->name;
+    proofing.iss = prover->iss;
     proofing.method = proof.method;
     proofing.evidence = proof.evidence;
     proofing.jti = proof.jti;

@@ -64,22 +64,46 @@ ngx_int_t
 ngx_http_enroll_respond_json(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, json_t *json)
 {
-    char       *text;
-    ngx_int_t   rc;
+    ngx_int_t  rc;
+    ngx_str_t  text;
 
-    text = json ? json_dumps(json, JSON_COMPACT|JSON_REAL_PRECISION(6)) : NULL;
+    rc = json ? ngx_http_enroll_json_text(r->pool, json, &text) : NGX_ERROR;
     json_decref(json);
 
-    if (text == NULL) {
+    if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_enroll_respond(r, status, type, (u_char *) text,
-                                 ngx_strlen(text));
-    OPENSSL_cleanse(text, ngx_strlen(text));
-    free(text);
+    rc = ngx_http_enroll_respond(r, status, type, text.data, text.len);
+
+    OPENSSL_cleanse(text.data, text.len);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_enroll_json_text(ngx_pool_t *pool, json_t *json, ngx_str_t *text)
+{
+    size_t  size;
+
+    static const size_t  flags = JSON_COMPACT|JSON_REAL_PRECISION(6);
+
+    /* at once into its place: a buffer that grows leaves copies behind */
+
+    size = json_dumpb(json, NULL, 0, flags);
+    if (size == 0) {
+        return NGX_ERROR;
+    }
+
+    text->data = ngx_pnalloc(pool, size);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->len = json_dumpb(json, (char *) text->data, size, flags);
+
+    return text->len == size ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -66,17 +66,28 @@ static ngx_uint_t
 ngx_http_enroll_rules_denied(ngx_http_request_t *r,
     ngx_http_enroll_class_t *class)
 {
+    ngx_int_t                  rc;
     ngx_str_t                  value;
     ngx_uint_t                 i;
+    ngx_http_enroll_ctx_t     *ctx;
     ngx_http_complex_value_t  *deny;
 
+    ctx = ngx_http_enroll_ctx_find(r);
     deny = class->deny.elts;
 
     for (i = 0; i < class->deny.nelts; i++) {
 
-        if (ngx_http_complex_value(r, &deny[i], &value) != NGX_OK) {
+        ctx->ruling = 1;
+        rc = ngx_http_complex_value(r, &deny[i], &value);
+
+        /* a map of what is not known yet would allow everybody */
+
+        if (rc != NGX_OK || !ctx->ruling) {
+            ctx->ruling = 0;
             return 1;
         }
+
+        ctx->ruling = 0;
 
         if (value.len && !(value.len == 1 && value.data[0] == '0')) {
             return 1;

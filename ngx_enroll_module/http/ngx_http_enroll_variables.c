@@ -85,6 +85,14 @@ ngx_http_enroll_variable_str(ngx_http_request_t *r,
 
     ctx = ngx_http_enroll_ctx_find(r);
 
+    if (ctx && ctx->ruling) {
+        ctx->ruling = 0;
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "enroll: \"deny_if\" asks whose token it is, which is "
+                      "not known yet: refused");
+    }
+
     if (ctx == NULL || ctx->refused || ctx->left) {
         return ngx_http_enroll_variable_set(v, NULL, 0);
     }

@@ -1,6 +1,6 @@
 -- approve: somebody says yes to a token that needs it.
 --
--- KEYS[5]  enroll:{p}:answer:<issuer>:<event>: an event is obeyed once
+-- KEYS[5]  enroll:{p}:answer:approve:<issuer>:<event>: an event is obeyed once
 -- ARGV[6]  the approver
 -- ARGV[7]  the issuer whose word it is
 -- ARGV[8]  the approval's mac

@@ -9,7 +9,8 @@
 --
 -- ARGV[6]  the id that the caller believes to be the subject's token, or ''
 -- ARGV[7]  ttl in ms
--- ARGV[8]  '1': a recovery, of one who has enrolled; '0': for first use
+-- ARGV[8]  of a recovery: the classes whose enrollments it may recover, with
+--          spaces between; '': for first use
 -- ARGV[9]  how many of the ARGV that follow are of the record
 -- ARGV[10…] field, value, …: subject, class, issuer, event, channel,
 --          expires_at, window, attempts_allowed, mac, attributes, and where
@@ -18,6 +19,7 @@
 -- Verdicts
 --   ok      made
 --   first_use, never_enrolled, same_issuer, same_channel (I9)
+--   class   a recovery of another class's exception
 --   revoked the subject has left since this event was first answered
 --   claimed the subject's token before this one is being enrolled just now
 --   again   not made: the caller is to come back with the id that record
@@ -40,7 +42,9 @@ local known = redis.call('GET', REQUEST)
 local refused_at = string.match(known or '', '^refused (%d+)$')
 if known and not refused_at then
     local record = load(RECORD)
-    if known == ID and record.op == OP and record.state == 'issued' then
+    if known == ID and record.state == 'issued' then
+        -- this call's own: nobody else has drawn this id
+        redis.call('HSET', RECORD, 'op', OP)
         return reply('ok')
     end
     return answer('repeat', known)
@@ -60,11 +64,17 @@ local function unfit()
     then
         return 'revoked'
     end
-    if ARGV[8] ~= '1' then
+    if ARGV[8] == '' then
         return first.enrolled_at and 'first_use'
     end
     if not first.enrolled_at then
         return 'never_enrolled'
+    end
+    -- not by a class that is stricter than another one's only
+    if not string.find(' ' .. ARGV[8] .. ' ',
+                       ' ' .. first.enrolled_class .. ' ', 1, true)
+    then
+        return 'class'
     end
     if first.enrolled_issuer == record.issuer then
         return 'same_issuer'

@@ -92,7 +92,7 @@ ngx_enroll_issue_copy(ngx_enroll_call_t *call, ngx_enroll_issue_t *issue,
     const ngx_enroll_order_t *order)
 {
     size_t        i, n;
-    ngx_str_t    *s[7];
+    ngx_str_t    *s[8];
     ngx_keyval_t *kv;
 
     issue->order = *order;
@@ -104,8 +104,9 @@ ngx_enroll_issue_copy(ngx_enroll_call_t *call, ngx_enroll_issue_t *issue,
     s[4] = &issue->order.channel;
     s[5] = &issue->order.exception;
     s[6] = &issue->order.requester;
+    s[7] = &issue->order.recovers;
 
-    for (i = 0; i < 7; i++) {
+    for (i = 0; i < 8; i++) {
         s[i]->data = ngx_pstrdup(call->pool, s[i]);
         if (s[i]->data == NULL) {
             return NGX_ERROR;
@@ -150,7 +151,7 @@ ngx_enroll_issue_args(ngx_enroll_call_t *call, int64_t now,
         || ngx_enroll_call_key(call, "exceptions") != NGX_OK
         || ngx_enroll_call_arg(call, before) != NGX_OK
         || ngx_enroll_call_number(call, issue->order.ttl) != NGX_OK
-        || ngx_enroll_call_number(call, issue->order.recovery) != NGX_OK)
+        || ngx_enroll_call_arg(call, &issue->order.recovers) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -29,8 +29,15 @@ void
 ngx_enroll_replay(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer)
 {
-    (void) ngx_enroll_ledger_ask(ledger, NGX_ENROLL_SCRIPT_REDEEM, bearer, 1,
+    ngx_enroll_call_t  *call;
+
+    call = ngx_enroll_ledger_ask(ledger, NGX_ENROLL_SCRIPT_REDEEM, bearer, 1,
                                  NULL, NULL);
+
+    if (call) {
+        /* it is told once, so it has to arrive */
+        call->until = ngx_current_msec + NGX_ENROLL_SETTLE_BUDGET;
+    }
 }
 
 
@@ -88,9 +95,12 @@ ngx_enroll_claim_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     ngx_str_t            subject;
     ngx_enroll_bearer_t  bearer;
 
-    if (!(result->verdict == NGX_ENROLL_UNAVAILABLE && result->lost)
-        && !(result->verdict == NGX_ENROLL_OK && call->handler == NULL))
-    {
+    if (result->verdict == NGX_ENROLL_OK) {
+        if (call->handler) {
+            return NGX_OK;
+        }
+
+    } else if (!call->lost && !result->lost) {
         return NGX_OK;
     }
 

@@ -57,7 +57,9 @@ typedef struct {
     ngx_str_t       subject;
     ngx_str_t       class;
     ngx_str_t       exception;             /* the class's parent, or empty */
-    ngx_uint_t      recovery;              /* 1: of one who has enrolled */
+    ngx_str_t       recovers;              /* classes whose enrollments it
+                                              may recover, with spaces
+                                              between; empty: for first use */
     ngx_uint_t      deliver;               /* 1: by the proxy; see below */
     ngx_str_t       issuer;
     ngx_str_t       event;
@@ -88,7 +90,8 @@ typedef struct {
     ngx_str_t       id;
     ngx_str_t       subject;
     ngx_uint_t      level;                 /* ngx_enroll_proof_level_e */
-    ngx_str_t       prover;
+    ngx_str_t       prover;                /* its name here */
+    ngx_str_t       iss;                   /* … and to others */
     ngx_str_t       method;
     ngx_str_t       evidence;
     ngx_str_t       jti;

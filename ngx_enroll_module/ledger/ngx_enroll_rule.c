@@ -32,10 +32,8 @@ ngx_enroll_rule_kept(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     case NGX_ENROLL_SCRIPT_SHOW:
         session = call->args.elts;
 
-        /* what a page is told of the proof has to be true, too */
         return session->len == 0
-               || ngx_enroll_proof_find(&result->proof) <= 0
-               || ngx_enroll_rule_proofed(call, result, 0);
+               || ngx_enroll_rule_proofed(call, result, NGX_ENROLL_PROOF_NONE);
 
     case NGX_ENROLL_SCRIPT_REDEEM:
         proofed = 0;
@@ -54,8 +52,9 @@ ngx_enroll_rule_kept(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 
     return rule
            && rule->reason == NGX_ENROLL_OK
-           && (!proofed || rule->proof == NGX_ENROLL_PROOF_NONE
-               || ngx_enroll_rule_proofed(call, result, rule->proof))
+           && ngx_enroll_rule_proofed(call, result,
+                                      proofed ? rule->proof
+                                              : NGX_ENROLL_PROOF_NONE)
            && (rule->approvals == 0
                || ngx_enroll_rule_approvals(call, result) >= rule->approvals);
 }
@@ -85,6 +84,14 @@ ngx_enroll_rule_proofed(ngx_enroll_call_t *call, ngx_enroll_result_t *result,
     ngx_uint_t level)
 {
     ngx_enroll_proof_record_t  proof;
+
+    if (level == NGX_ENROLL_PROOF_NONE
+        && ngx_enroll_proof_find(&result->proof) <= NGX_ENROLL_PROOF_NONE)
+    {
+        return 1;
+    }
+
+    /* what the IdP is told of the proof has to be true, asked for or not */
 
     proof.id.len = NGX_ENROLL_HEX_LEN;
     proof.id.data = call->id;

@@ -57,7 +57,7 @@ ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
     call->step = ngx_enroll_revoke_step;
     ngx_memset(call->id, '0', NGX_ENROLL_HEX_LEN);
 
-    rc = ngx_enroll_call_key(call, "answer:%V:%V", &revocation->by,
+    rc = ngx_enroll_call_key(call, "answer:revoke:%V:%V", &revocation->by,
                              &revocation->event);
 
     if (rc == NGX_OK && revocation->id.len) {
@@ -220,16 +220,16 @@ ngx_enroll_prove_copy(ngx_enroll_call_t *call, ngx_enroll_prove_t *prove,
         }
     }
 
-    /* a prover's name has no colon in it */
+    /* a jti is one of its iss; it has no space in it */
 
-    name.len = copy->prover.len + 1 + copy->jti.len;
+    name.len = copy->iss.len + 1 + copy->jti.len;
     name.data = ngx_pnalloc(call->pool, name.len);
     if (name.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_cpymem(name.data, copy->prover.data, copy->prover.len);
-    *p++ = ':';
+    p = ngx_cpymem(name.data, copy->iss.data, copy->iss.len);
+    *p++ = ' ';
     ngx_memcpy(p, copy->jti.data, copy->jti.len);
 
     if (EVP_Digest(name.data, name.len, digest, &len, EVP_sha256(), NULL)
@@ -380,7 +380,7 @@ ngx_enroll_approve(ngx_enroll_ledger_t *ledger,
 
     if (ngx_enroll_call_hex(call, &approving->id) != NGX_OK
         || ngx_enroll_approval_seal(ledger->keys, &approval, mac) != NGX_OK
-        || ngx_enroll_call_key(call, "answer:%V:%V", &approving->issuer,
+        || ngx_enroll_call_key(call, "answer:approve:%V:%V", &approving->issuer,
                                &approving->event) != NGX_OK
         || ngx_enroll_call_arg(call, &approving->approver) != NGX_OK
         || ngx_enroll_call_arg(call, &approving->issuer) != NGX_OK

@@ -1,6 +1,6 @@
 -- prove: writes a prover's attestation on the record (I4).
 --
--- KEYS[5]  enroll:{p}:attestation:<digest of prover and jti>: each serves once
+-- KEYS[5]  enroll:{p}:attestation:<digest of iss and jti>: each serves once
 -- KEYS[6]  enroll:{p}:subject:<digest>, where the subject alone is named;
 --          KEYS[1] is then the record of the id that ARGV[2] guesses
 -- ARGV[6]  the subject that it names, or ''
@@ -14,7 +14,7 @@
 --   ok       written
 --   again    the subject's token is another: record says which (token)
 --   subject  of another subject than the attestation
---   level    below what the class asks for
+--   level    below what the class asks for, or what is known already
 --   seen     the attestation has served already
 --   unknown, class, and those of a token that has ended or is claimed
 
@@ -32,9 +32,6 @@ local record = load(RECORD)
 local state = record.state
 if not state then
     return reply('unknown')
-end
-if record.op == OP then
-    return reply('ok')
 end
 if ARGV[6] ~= '' and ARGV[6] ~= record.subject then
     return reply(refuse('prove', record, 'subject'))
@@ -56,7 +53,13 @@ end
 if tonumber(ARGV[7]) < rule.proof then
     return reply(refuse('prove', record, 'level'))
 end
-if not redis.call('SET', ATTESTATION, ID, 'NX', 'PX', ARGV[8]) then
+if tonumber(ARGV[7]) < (LEVELS[record.proof] or 0) then
+    return reply(refuse('prove', record, 'level'))
+end
+if not redis.call('SET', ATTESTATION, OP, 'NX', 'PX', ARGV[8]) then
+    if redis.call('GET', ATTESTATION) == OP then
+        return reply('ok')
+    end
     return reply(refuse('prove', record, 'seen'))
 end
 

@@ -18,6 +18,12 @@ local rule = state and rule_of(record, 8)
 if not state then
     return reply('unknown')
 end
+if state == 'redeemed' and record.session == ARGV[6] then
+    -- this call's own, between whose copies another verb has come: nobody
+    -- else has drawn this session
+    redis.call('HSET', RECORD, 'op', OP)
+    return reply('ok')
+end
 if state == 'redeemed' or state == 'claimed' then
     return reply(replayed('redeem', record, rule))
 end

@@ -29,7 +29,7 @@
 #define EVENT      "\"event\" must be a string of 1 to 255 printable ASCII "   \
                    "characters without space"
 #define SUBJ       "\"subject\" must be a string of 1 to 255 bytes without "   \
-                   "control characters"
+                   "control characters, nor blanks at its ends"
 #define CLASS      "\"class\" must be a string of 1 to 32 characters of "      \
                    "[a-z0-9_-]"
 #define CHANNEL    "\"channel\" must be a string of 1 to 32 characters of "    \
@@ -44,7 +44,7 @@
                    "bytes without control characters"
 #define ID         "\"id\" must be a string of 32 lower-case hex digits"
 #define REASON     "\"reason\" must be a string of 1 to 128 bytes without "    \
-                   "control characters"
+                   "control characters, nor blanks at its ends"
 #define EITHER     "either \"id\" or \"subject\" is needed"
 #define APPROVER   "\"approver\" must be a string of 1 to 64 printable "  \
                    "ASCII characters without space or comma"
@@ -127,7 +127,7 @@ static const case_t  joiners[] = {
     { "{\"subject\":\"\\u0080\"}", SUBJ, "U+0080" },
     { "{\"subject\":\"a\\u0085b\"}", SUBJ, "NEL" },
     { "{\"subject\":\"\302\237\"}", SUBJ, "U+009F" },
-    { "{\"subject\":\"\302\240\"}", NULL, "U+00A0" },
+    { "{\"subject\":\"a\302\240b\"}", NULL, "U+00A0" },
     { "{\"subject\":\"\303\202\"}", NULL, "U+00C2" },
     { "{\"subject\":\"a\nb\"}", NOT, "an unescaped line feed" },
     { "{\"subject\":\"\377\"}", NOT_UTF8, "a byte that is never UTF-8" },
@@ -164,6 +164,17 @@ static const case_t  joiners[] = {
     { WITH("\"channel\":[]"), CHANNEL, "a channel of an array" },
 
     /* requester */
+
+    { "{\"subject\":\" ada\",\"class\":\"a\"}", SUBJ,
+      "a blank before it" },
+    { "{\"subject\":\"ada \",\"class\":\"a\"}", SUBJ,
+      "a blank behind it" },
+    { "{\"subject\":\"ada\\u00a0\",\"class\":\"a\"}", SUBJ,
+      "one that does not break" },
+    { "{\"subject\":\"\\ufeffada\",\"class\":\"a\"}", SUBJ,
+      "one without a width" },
+    { "{\"subject\":\"ada lovelace\",\"class\":\"a\"}", NULL,
+      "one inside" },
 
     { WITH("\"requester\":\"m-7\""), NULL, "a requester" },
     { WITH("\"requester\":\"" X64 "\""), NULL, "a requester of 64" },

@@ -28,7 +28,7 @@
 #define E_WHOSE      "the subject is needed, or its token's \"id\"; a "       \
                      "\"nonce\" does not say who was proofed"
 #define E_TEXT(m)    "\"" m "\" must be a string of 1 to 255 bytes without "   \
-                     "control characters"
+                     "control characters, nor blanks at its ends"
 #define E_ID(m)      "\"" m "\" must be a token's id, 32 lower-case hex digits"
 #define E_DIFFER     "\"id\" and \"nonce\" differ"
 #define E_IAL        "\"ial\" must be \"ial1\", \"ial2\" or \"ial3\""
@@ -39,7 +39,7 @@
 #define E_TIME(m)    "\"" m "\" must be an integer, seconds since the epoch"
 #define E_FUTURE(m)  "\"" m "\" is in the future"
 #define E_EVIDENCE   "\"evidence\" must be a string of 0 to 64 bytes without " \
-                     "control characters"
+                     "control characters, nor blanks at its ends"
 
 
 typedef struct {
@@ -100,6 +100,11 @@ static const case_t  cases[] = {
       "a nonce, and nobody who was proofed" },
     { OF("\"sub\":7,\"id\":\"" HEX "\""), NULL,
       "a sub that is not looked at, beside an id" },
+
+    { OF("\"subject\":\"u-1 \""), E_TEXT("subject"), "a blank behind it" },
+    { OF("\"sub\":\"\\u200bu-1\""), E_TEXT("sub"), "a blank before it" },
+    { OF(SUBJECT ",\"events\":{}"), "it tells of events, and proofs nobody",
+      "a SET" },
 
     /* the level */
 

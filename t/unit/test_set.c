@@ -42,7 +42,8 @@
 #define E_URI        "\"uri\" in \"sub_id\" must end with an id of 1 to 255 "  \
                      "bytes, none of them encoded"
 #define E_NAME(m)    "the subject's \"" m "\" must be a string of 1 to 255 "   \
-                     "bytes without control characters"
+                     "bytes without control characters, nor blanks at its "   \
+                     "ends"
 
 
 /* RFC 9967, figures 2, 4, 5, 9, 10 and 11 */
