@@ -136,7 +136,7 @@ if record.exception then
 end
 if not redis.call('HGET', SUBJECT, 'enrolled_at') then
     redis.call('PEXPIREAT', SUBJECT,
-               decimal(math.max(keep, redis.call('PEXPIRETIME', SUBJECT))))
+               decimal(math.max(keep, now + redis.call('PTTL', SUBJECT))))
 end
 redis.call('ZREMRANGEBYSCORE', LIVE, '-inf', decimal(now))
 redis.call('ZADD', LIVE, record.expires_at, ID)
