@@ -22,6 +22,7 @@
 #   send TEXT        send TEXT
 #   drip MS          from now on send byte by byte, MS apart; 0: no longer
 #   sleep MS         wait
+#   until FILE       wait until there is that file, and remove it
 #   stall            take all, say nothing, until the client closes
 #   swallow          take nothing at all, for ever
 #   half             close for writing, go on reading
@@ -158,6 +159,7 @@ sub do_reply   { output(unescape($_[0]) . "\r\n") }
 sub do_send    { output(unescape($_[0])) }
 sub do_drip    { $drip = $_[0] }
 sub do_sleep   { Time::HiRes::sleep($_[0] / 1000) }
+sub do_until   { Time::HiRes::sleep(0.01) until unlink $_[0] }
 sub do_half    { shutdown $socket, 1 }
 sub do_exit    { kill TERM => $parent; exit }
 
