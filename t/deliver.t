@@ -392,6 +392,55 @@ subtest 'the door is the module\'s own' => sub {
 };
 
 
+# A name that is misspelt leads to the IdP, whose catch-all says 200 to all; and
+# so does a gateway that answers with another place of this server.
+
+subtest 'to an internal location, and to nothing else (I5)' => sub {
+    my $other = stack(deliver => 1, class => 'ttl 1h; deliver /delivr;',
+        classes => 'enroll_class open { ttl 1h; deliver /open; }
+            enroll_class led { ttl 1h; deliver /deliver; }',
+        issuer => 'class standard open led;',
+        locations => 'location = /open {
+            proxy_pass http://127.0.0.1:%%GATEWAY%%; }');
+    my $gate = $other->gateway;
+    my $idp = $other->idp;
+    my %place = (standard => '/delivr', open => '/open', led => '/plain');
+    my $conf = $other->conf;
+
+    $gate->answer('/deliver' => { headers => ['X-Accel-Redirect' =>
+        '/plain'] }, {});
+
+    for my $class (sort keys %place) {
+        my %joiner = (subject => "in-$class", class => $class,
+            event => "e-$class");
+        my $response = $other->issue(%joiner);
+        refused($response, 502, 'undelivered', "$place{$class}");
+        silent($response, '…');
+        is $idp->count, 0, '… the IdP has heard nothing';
+        is $gate->count, $class eq 'led' ? 1 : 0,
+            '… nor has who is not internal';
+        like $other->nginx->error_log,
+            qr/"$place{$class}" leads to no internal location/,
+            '… the error log says why';
+        my ($event) = $other->events(event => 'issue',
+            subject => "in-$class");
+        is $other->wait_record($event->{id}, state => 'revoked')
+            ->{revoked_why}, 'undelivered', '… its token is revoked';
+        $gate->delivered;
+        $gate->clear;
+
+        (my $right = $conf) =~ s{deliver /(?:delivr|open);}
+            {deliver /deliver;}g;
+        $other->nginx->reload(http => $right);
+        delivered($other->issue(%joiner),
+            '… and the event may be repeated when it is put right');
+        is scalar(() = $gate->delivered), 1, '… the gateway has the letter';
+        $gate->clear;
+        $other->nginx->reload(http => $conf);
+    }
+};
+
+
 subtest 'the events agree with the records (I7)' => sub {
     my $clean = stack(deliver => 1, class => 'deliver /deliver;');
     $clean->gateway->answer('/deliver' => { status => 500 }, {}, { close => 1 },
