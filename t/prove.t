@@ -198,6 +198,51 @@ subtest 'levels' => sub {
 };
 
 
+subtest 'a lower level takes nothing back' => sub {
+    my ($session, $id) = $stack->enter;
+    my $prove = sub { $stack->prove(attest(id => $id, ial => $_[0])) };
+
+    proofed($prove->('ial2'), $id, 'redeemed', 'ial2', 'ial2');
+    proofed($prove->('ial3'), $id, 'redeemed', 'ial3', 'ial3 after it');
+    my $before = $stack->record($id)->{proof_jti};
+    refused($prove->('ial2'), 403, 'level', 'ial2 after that');
+    my $record = $stack->record($id);
+    is "$record->{proof} $record->{proof_jti}", "ial3 $before",
+        '… the higher one stands';
+
+    my ($event) = $stack->events(event => 'refuse', id => $id);
+    is "$event->{step} $event->{reason}", 'prove level', '… which is told';
+    proofed($prove->('ial3'), $id, 'redeemed', 'ial3', 'ial3 once more');
+    isnt $stack->record($id)->{proof_jti}, $before, '… is taken';
+
+    passed($stack->begin($session), 'begin');
+    is +($idp->requests('/register/begin'))[0]->header('Enroll-Proof'),
+        'ial3', '… and the IdP hears of the highest';
+    $idp->clear;
+};
+
+
+# What is in Redis without its MAC is told to nobody, also where the class
+# asks for no proof and would let anybody on.
+
+subtest 'a level that nobody attested (I4)' => sub {
+    for my $step (qw(begin finish)) {
+        my ($session, $id) = $stack->enter(class => 'none');
+        passed($stack->begin($session), 'begin') if $step eq 'finish';
+        $redis->command('HSET', "enroll:{0}:token:$id", proof => 'ial3');
+        $idp->clear;
+
+        refused($stack->$step($session), 403, 'tampered', $step);
+        unheard($step);
+    }
+
+    my $made = $stack->issue(class => 'none')->json;
+    $redis->command('HSET', "enroll:{0}:token:$made->{id}", proof => 'ial3');
+    refused($stack->redeem($made->{token}), 403, 'tampered', 'redeem');
+    unheard('redeem');
+};
+
+
 subtest 'what is not taken' => sub {
     my $now = time;
     my ($session, $id) = $stack->enter(subject => 'cyd');
@@ -311,6 +356,15 @@ subtest 'what is not taken' => sub {
         'proofed at no time' => $sender->jwt('one',
             $claims->(proofed_at => "$now")),
 
+        'a blank before the subject' => $sender->jwt('one',
+            $claims->(subject => ' cyd')),
+        'a blank behind the subject' => $sender->jwt('one',
+            $claims->(subject => "cyd\x{a0}")),
+        'events, as a SET has them' => $sender->jwt('one',
+            $claims->(events => { 'https://x.example/e' => {} })),
+        'events, and none in it' => $sender->jwt('one',
+            $claims->(events => {})),
+
         # of another thing
         'a token' => $stack->token,
         'a word' => 'x', 'dots' => '..', 'three dots' => '...',
@@ -333,6 +387,26 @@ subtest 'what is not taken' => sub {
     refused($stack->begin($session), 403, 'unproofed', 'and begin is closed');
     proofed($stack->prove($good), $id, 'redeemed', 'ial2',
         'the good one is taken still');
+};
+
+
+# Keys and kids are public: what nobody here can have signed is not verified.
+
+subtest 'by an iss that no prover has' => sub {
+    my $said = sub {
+        my ($iss, $reason) = @_;
+        my $offset = length $stack->nginx->error_log;
+        refused($stack->prove($sender->jwt('stranger',
+            claims(iss => $iss, subject => 'cyd'))), 401, 'attestation',
+            "forged by kid, of $iss");
+        my ($why) = substr($stack->nginx->error_log, $offset)
+            =~ /no prover signed for us: ([^,]+)/;
+        is $why, $reason, '… why';
+    };
+
+    $said->(ISS, 'signature does not verify');
+    $said->('https://nobody.example', 'no prover has this iss');
+    $said->('https://elsewhere.example', 'no prover has this iss');
 };
 
 
@@ -435,6 +509,15 @@ subtest 'each serves once' => sub {
     proofed($stack->prove($sender->jwt('other', claims(
         iss => 'https://bis.example', id => $other, jti => 'once'))), $other,
         'redeemed', 'ial2', 'the same jti of another prover');
+
+    # of one iss, also where two provers have it
+    (undef, $other) = $stack->enter(subject => 'ivo');
+    my %bank = (iss => 'https://bank.example', jti => 'of-the-bank');
+    proofed($stack->prove(attest(%bank, preferred_username => 'ivo')), $other,
+        'redeemed', 'ial2', 'of one of two provers of one iss');
+    refused($stack->prove($sender->jwt('other', claims(%bank,
+        aud => 'https://twin.example', subject => 'ivo'))), 409, 'seen',
+        'the same jti of the other');
 
     my $later = attest(subject => 'ida', jti => 'later');
     refused($stack->prove($later), 404, 'nothing', 'nobody to proof yet');
