@@ -281,7 +281,7 @@ subtest 'refusals that Redis made are told once' => sub {
 
 
 subtest 'a subject of any kind is one line' => sub {
-    my $subject = "\x{e9}\x{20ac} \"x\" \\n {} \x{2028}";
+    my $subject = "\x{e9}\x{20ac} \"x\" \\n \x{2028} {}";
     my $made = $stack->issue(subject => $subject)->json;
     my ($line) = grep { ($_->{id} // '') eq $made->{id} } $stack->log_lines;
     is $line->{subject}, $subject, 'which has it whole';
