@@ -236,6 +236,54 @@ subtest 'after a recovery' => sub {
 };
 
 
+# What was enrolled by one policy is not replaced by the exception of another.
+
+subtest 'a recovery by the class that enrolled, and its exceptions' => sub {
+    my $trees = stack(
+        class => 'ttl 1h; channel email post;',
+        classes => <<'CONF',
+    enroll_class recovery { exception_of standard; recovery on; ttl 30m; }
+    enroll_class urgent { exception_of standard; ttl 10m; }
+    enroll_class admin { ttl 1h; approvals 1; channel email post; }
+    enroll_class lost { exception_of admin; recovery on; ttl 30m; }
+    enroll_class night { exception_of admin; ttl 10m; }
+CONF
+        issuer => 'class standard urgent admin night;',
+        issuers => { boss => 'approve on;', desk => 'class recovery lost;' },
+        issue => 'hr desk', approve => 'boss');
+
+    my %recovered = (standard => 'recovery', urgent => 'recovery',
+        admin => 'lost', night => 'lost');
+
+    for my $class (sort keys %recovered) {
+        my %who = (subject => "of-$class", requester => 'm-1');
+        my $made = $trees->issue(%who, class => $class,
+            channel => 'email')->json;
+        $trees->approve(id => $made->{id}, approver => 'm-2', by => 'boss')
+            if $recovered{$class} eq 'lost';
+        my $session = $trees->session($made->{token});
+        $trees->$_($session) for qw(begin finish);
+        $trees->wait_record($made->{id}, state => 'enrolled');
+
+        for my $by (qw(recovery lost)) {
+            my $response = $trees->issue(%who, class => $by, by => 'desk',
+                channel => 'post', event => "$class-$by");
+            my $name = "$by, of one enrolled by $class";
+
+            if ($by eq $recovered{$class}) {
+                is $response->status, 201, $name;
+                next;
+            }
+
+            refused($response, 403, 'class', $name);
+            is_deeply [map { "$_->{step} $_->{reason} $_->{class}" }
+                $trees->events(event => 'refuse', subject => "of-$class")],
+                ["issue class $by"], '… which is told';
+        }
+    }
+};
+
+
 subtest 'a recovery takes the place of the one before' => sub {
     enrolled('hal');
     my $old = recover('hal')->json;
@@ -379,6 +427,44 @@ subtest 'policy, and the token itself' => sub {
         'finish from there');
     passed($strict->finish_by(@bearer), 'finish');
     $strict_idp->clear;
+};
+
+
+# Whose token it is the ledger says, and it is asked with the policy's answer.
+
+subtest 'policy that asks what is not known yet' => sub {
+    my $blind = stack(class => 'ttl 1h; deny_if $unfit;',
+        classes => 'enroll_class free { ttl 1h; }',
+        issuer => 'class standard free;', http => <<'CONF');
+    map $http_x_ask $unfit {
+        default 0; who $enroll_subject; what $enroll_class;
+        word $enroll_assertion;
+    }
+CONF
+    my $asks = sub {
+        my ($response, $name) = @_;
+        refused($response, 403, 'denied', $name);
+        my @lines = $blind->nginx->error_log
+            =~ /\[error\].*"deny_if" asks whose token it is/g;
+        return scalar @lines;
+    };
+
+    for my $about (qw(who what word)) {
+        my @ask = ('X-Ask' => $about);
+        my $made = $blind->issue->json;
+        my $lines = $asks->($blind->redeem($made->{token}, @ask),
+            "$about: redeem");
+        ok $lines, '… the error log says why';
+        my @cookie = (Cookie => $blind->session($made->{token}));
+        $asks->($blind->begin_by(@cookie, @ask), "$about: begin");
+        passed($blind->begin_by(@cookie), '… which passes where it asks not');
+        $blind->idp->clear;
+        $asks->($blind->finish_by(@cookie, @ask), "$about: finish");
+        unheard($blind->idp, $about);
+
+        passed($blind->redeem($blind->issue(class => 'free')->json->{token},
+            @ask), '… a class without policy is not asked');
+    }
 };
 
 
