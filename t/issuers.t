@@ -185,6 +185,26 @@ subtest 'issuers that could not be told apart' => sub {
     good 'another aud', $first . issuer(two => $set =~ s/aud \S+/aud y;/r);
     good 'another iss', $first . issuer(two => $set =~ s/iss \S+/iss y;/r);
     good 'one with a secret', $first . issuer(two => "secret_file $secret;");
+    good 'another secret', issuer(one => "secret_file $secret;") =~ s/ # here//r
+        . issuer(two => 'secret_file ' . spew("$dir/desk.secret",
+            webhook_secret() . "\n", 0600) . ';');
+
+    # in one file, in two, or as one of several
+    my $copy = spew("$dir/copy.secret", slurp($secret) =~ s/\n//r, 0600);
+    my %new = map { $_ => spew("$dir/new-$_.secret", webhook_secret() . "\n",
+        0600) } qw(one two);
+    for my $file ($secret, $copy) {
+        bad "the same secret in $file",
+            issuer(one => "secret_file $secret;") =~ s/ # here//r
+            . issuer(two => "secret_file $file;"),
+            qr/a "secret_file" of enroll_issuer "two" has the secret of/,
+            qr/enroll_issuer "one" in \S+:\d+: they could not be told apart/;
+        bad "… of several",
+            issuer(one => "secret_file $new{one}; secret_file $secret;")
+                =~ s/ # here//r
+            . issuer(two => "secret_file $new{two}; secret_file $file;"),
+            qr/of enroll_issuer "two" has the secret of enroll_issuer "one"/;
+    }
     bad 'the same name', $first . issuer(one => "secret_file $secret;"),
         qr/duplicate enroll_issuer "one"/;
 };
