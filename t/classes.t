@@ -509,6 +509,14 @@ subtest 'deny_if' => sub {
             qr/is the same for all requests/;
     }
 
+    for my $text ('$enroll_subject', 'a$enroll_class', '${enroll_state}x',
+        '$http_x$enroll_proof', '$enroll_assertion')
+    {
+        wrong qq(deny_if \$http_y "$text";),
+            qr/invalid parameter "\Q$text\E": whose token it is, and all/,
+            qr/is not known when "deny_if" is asked/;
+    }
+
     wrong 'deny_if "a$";', qr/invalid variable name/;
     wrong 'deny_if;', qr/invalid number of arguments in "deny_if"/;
     wrong "deny_if @many \$http_x;", qr/"deny_if" takes 16 parameters at most/;
@@ -521,6 +529,8 @@ subtest 'deny_if' => sub {
         join ' ', map { "deny_if $_;" } @many);
     loads 'a map that follows', classes(standard => 'deny_if $bad "a${bad}b";')
         . 'map $remote_addr $bad { default 0; 192.0.2.1 1; }';
+    loads 'a variable of another name', classes(standard =>
+        'deny_if $http_enroll_x $cookie_enroll_y;');
     loads 'lines are one list', classes(
         standard => 'deny_if $http_x; deny_if $http_y;',
         urgent => 'exception_of standard; deny_if $http_y $http_x;');
