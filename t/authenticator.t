@@ -155,7 +155,8 @@ my $locations = locations(%place) . 'location /in/ {
 
 my $stack = stack(http => $classes, issuer => 'class standard '
     . join(' ', sort keys %class) . ';', locations => $locations,
-    server => 'client_max_body_size 1m;', nginx_args => { log => 'info' });
+    server => 'client_max_body_size 1m; underscores_in_headers on;
+        ignore_invalid_headers off;', nginx_args => { log => 'info' });
 my $idp = $stack->idp;
 
 my $people = 0;
@@ -335,6 +336,18 @@ my %shapes = (
     'UTF-7, as it says' => [$one, [$form => 'application/json; charset=utf-7']],
     'UTF-16, further on' => [$one,
         [$form => 'application/json; charset=utf-8; charset=utf-16']],
+    'a form, as it begins' => [$one,
+        [$form => 'application/x-www-form-urlencoded+json']],
+    'a kind with a space' => [$one, [$form => 'application/vnd.a b+json']],
+    'a kind of nobody' => [$one, [$form => 'application/vnd.+json']],
+    'a kind with a plus' => [$one, [$form => 'application/vnd.a+b+json']],
+    'another kind'     => [$one, [$form => 'application/problem+json']],
+    'gzip, to CGI'     => [$one, [$form => 'application/json',
+        'Content_Encoding' => 'gzip']],
+    'a form, to CGI'   => [$one, [$form => 'application/json',
+        'Content_Type' => 'application/x-www-form-urlencoded']],
+    'a form, to CGI alone' => [$one,
+        ['content.type' => 'application/x-www-form-urlencoded']],
     'two types'        => [$one, [$form => 'application/json',
         $form => 'application/x-www-form-urlencoded']],
     'an empty type'    => [$one, [$form => '']],
