@@ -702,6 +702,20 @@ subtest 'what a client says in the name of the proxy (I3)' => sub {
         $idp->clear;
     }
 
+    # what turns a request into another one, as CGI or a careless IdP reads it
+    for my $header (map { ($_, tr/-/_/r, tr/-/./r, lc(tr/-/_/r), uc) }
+        qw(X-Original-URL X-Rewrite-URL X-HTTP-Method-Override X-HTTP-Method
+            X-Method-Override))
+    {
+        my $endpoint = $header =~ /url/i ? '/register' : '/register/begin';
+        my $method = $endpoint eq '/register' ? 'GET' : 'POST';
+        passed($http->request($method, $endpoint, [Cookie => $his,
+            $header => 'mallory'], '{}'), "$header at $endpoint");
+        my ($got) = $idp->requests;
+        unlike $got->raw, qr/mallory/, '… is not told';
+        $idp->clear;
+    }
+
     for my $header ('X-Enroll-Subject', 'Enrolled-By', 'Enrollment') {
         $http->get('/bare/x', $header => 'somebody');
         my ($got) = $idp->requests;
