@@ -408,6 +408,45 @@ subtest 'a body that nginx puts into a file' => sub {
 };
 
 
+# HTTP and most who read a name drop the blanks around it, so that it would be
+# another one here only.
+
+subtest 'a subject with blanks at its ends (I9)' => sub {
+    $stack->enrol(subject => 'ada-b');
+
+    for my $blank (' ', "\x{a0}", "\x{200b}", "\x{3000}", "\x{feff}") {
+        my $name = sprintf 'U+%04X', ord $blank;
+        for my $subject ($blank . 'ada-b', 'ada-b' . $blank, $blank) {
+            my $response = $stack->issue(subject => $subject);
+            refused($response, 400, 'body', $name);
+            like $response->json->{detail}, qr/"subject".*blanks at its ends/,
+                '… and says so';
+            refused($stack->leave(subject => $subject), 400, 'body',
+                '… nor does such a one leave');
+        }
+    }
+
+    is $stack->issue(subject => 'ada b')->status, 201, 'within it they may be';
+    refused($stack->issue(subject => 'ada-b'), 409, 'first_use',
+        'the name itself has enrolled');
+};
+
+
+subtest 'an event whose token is forgotten' => sub {
+    my $short = stack(http => 'enroll_retain 0;',
+        classes => 'enroll_class blink { ttl 1s; }',
+        issuer => 'class standard blink;');
+    my %event = (subject => 'ada', class => 'blink', event => 'join-1');
+    my $made = $short->issue(%event)->json;
+
+    wait_for { !%{ $short->record($made->{id}) } } 'the record to be gone';
+    my $response = $short->issue(%event);
+    refused($response, 409, 'ended', 'the event again');
+    like $response->json->{detail}, qr/send another event/, '… what helps';
+    is $short->issue(%event, event => 'join-2')->status, 201, 'another event';
+};
+
+
 subtest 'Redis away' => sub {
     $redis->stop;
     my $response = call(joiner());

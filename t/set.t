@@ -608,6 +608,12 @@ subtest 'what a SET has to say' => sub {
             email => 'a@x.org' } }, qr/"format"/],
         'an encoded uri' => [{ sub_id => { format => 'scim',
             uri => '/Users/a%20b' } }, qr/"uri"/],
+        'a subject behind a blank' => [{ subject => "\x{a0}ada" },
+            qr/"uri"/],
+        'a subject before a blank' => [{ sub_id => { format => 'opaque',
+            id => 'ada ' } }, qr/"id".*blanks at its ends/],
+        'a sub behind what is not seen' => [{ sub_id => undef,
+            sub => "\x{200b}ada" }, qr/"sub".*blanks at its ends/],
         'a subject with a line feed' => [{ sub_id => { format => 'opaque',
             id => "a\nb" } }, qr/"id"/],
     );
