@@ -223,6 +223,30 @@ subtest 'while a finish is on its way (I2)' => sub {
 };
 
 
+# A sender's ids are his own: one that he has used for something else before is
+# no reason to obey a leaver's event twice.
+
+subtest 'an id that an approval has, too' => sub {
+    my $both = stack(classes => 'enroll_class guarded { ttl 1h; approvals 2; }',
+        issuer => 'class standard guarded; approve on;', approve => 'hr');
+    $both->issue(subject => 'eve');
+    revoked($both->leave(subject => 'eve', event => 'x-1'),
+        ($both->events(event => 'issue'))[0]{id}, 'revoked', 'she leaves');
+
+    my $made = $both->issue(subject => 'eve', class => 'guarded',
+        requester => 'm-1')->json;
+    passed($both->approve(id => $made->{id}, approver => 'm-2',
+        event => 'x-1'), 'an approval with that id');
+    passed($both->leave(subject => 'eve', event => 'x-1'),
+        'her leaving, once more');
+    is $both->record($made->{id})->{state}, 'issued',
+        '… does not end what came after it';
+    passed($both->approve(id => $made->{id}, approver => 'm-2',
+        event => 'x-1'), 'the approval, once more');
+    is $both->record($made->{id})->{approvals}, 1, '… is one';
+};
+
+
 subtest 'Redis away' => sub {
     $stack->redis->stop;
     my $response = $stack->revoke(subject => 'ada');
