@@ -712,6 +712,36 @@ subtest 'what a location may be like' => sub {
 };
 
 
+# The IdP's catch-all says 200 to all, and whoever may ask for a location may
+# be its receiver as well.
+
+subtest 'to an internal location, and to nothing else (I5)' => sub {
+    for my $uri (qw(/.notifyy /open)) {
+        my ($stack, $receiver) = telling(
+            server => $SAID =~ s{/\.notify}{$uri}r,
+            locations => 'location = /open {
+                proxy_pass http://127.0.0.1:%%RECEIVER%%; }');
+
+        happen($stack, 1);
+        wait_for { place($stack)->{failures} } "$uri: a failure";
+        is $stack->idp->count, 0, "$uri: the IdP has heard nothing";
+        is $receiver->count, 0, '… nor has anybody else';
+        like $stack->nginx->error_log,
+            qr/"$uri" leads to no internal location: nothing is sent there/,
+            '… the error log says why';
+        is $stack->status->{events}{notified}, 0,
+            '… and nothing counts as told';
+
+        $stack->nginx->reload(http => $stack->conf
+            =~ s{enroll_notify \S+}{enroll_notify /.notify}r);
+        at_once($stack);
+        settled($stack);
+        is_deeply [jtis($stack, $receiver)], [revokes($stack)],
+            '… put right, it is told';
+    }
+};
+
+
 subtest 'what does not load' => sub {
     my $keys = make_keys();
     my $redis = redis(name => 'not-asked');
