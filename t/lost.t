@@ -115,9 +115,9 @@ subtest 'a redeem, and a proof before its repeat (I1)' => sub {
 
 subtest 'a proof, and a begin before its repeat (I4)' => sub {
     my ($session, $id) = $stack->enter;
-    my $jws = attest(id => $id);
+    my $jti = 'once';
     my $response = lost(['/enroll/prove', ['Content-Type' =>
-            'application/jwt'], $jws],
+            'application/jwt'], attest(id => $id, jti => $jti)],
         sub { $stack->record($id)->{proof} eq 'ial2' },
         sub { passed($stack->http(1)->post('/register/begin', '{}',
             Cookie => $session), 'a begin comes in between') });
@@ -125,7 +125,9 @@ subtest 'a proof, and a begin before its repeat (I4)' => sub {
     passed($response, 'the prover hears that it was taken');
     is scalar(() = $stack->events(id => $id, event => 'proofed')), 1,
         'it was taken once';
-    refused($stack->prove($jws), 409, 'seen', 'and serves nobody else');
+    my (undef, $other) = $stack->enter;
+    refused($stack->prove(attest(id => $other, jti => $jti)), 409, 'seen',
+        'and serves nobody else');
 };
 
 
