@@ -78,7 +78,11 @@ ngx_enroll_proof_of(ngx_enroll_proof_t *proof, json_t *claims,
 
     proof->nonce = (json_object_get(claims, "nonce") != NULL);
 
-    if (claim == NULL) {
+    if (claim) {
+        /* the one claim that is this prover's own to say */
+        known = 0;
+
+    } else {
         claim = "subject";
 
         if (json_object_get(claims, claim) == NULL && !known) {

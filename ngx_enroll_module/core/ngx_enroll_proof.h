@@ -49,7 +49,7 @@ typedef struct {
  * A nonce is what the bearer's browser took to the prover: it says which
  * token was meant, and nothing of who stood there. So the subject has to be
  * said beside it. An id is the prover's own word that he knows whose token it
- * is, and needs none; then sub is not looked at.
+ * is, and needs none, unless claim is named; then sub is not looked at.
  */
 ngx_int_t ngx_enroll_proof_read(ngx_enroll_proof_t *proof, json_t *claims,
     const char *claim, time_t now, char err[NGX_ENROLL_ERR_LEN]);

@@ -41,9 +41,9 @@ ngx_http_enroll_assertion_variable(ngx_http_request_t *r,
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
     ctx = (r == r->main) ? ngx_http_enroll_ctx_find(r) : NULL;
 
-    if (ctx) {
+    if (ctx && ctx->ruling) {
         /* deny_if: it is not known yet */
-        ctx->ruling = 0;
+        ctx->misruled = 1;
     }
 
     v->not_found = 1;

@@ -259,8 +259,8 @@ typedef struct {
     unsigned                      told:1;      /* the ledger told the event */
     unsigned                      claimed:1;
     unsigned                      reading:1;   /* body is collected */
-    unsigned                      ruling:1;    /* deny_if is being asked; a
-                                                  variable of ours ends it */
+    unsigned                      ruling:1;    /* deny_if is being asked */
+    unsigned                      misruled:1;  /* … for a variable of ours */
 } ngx_http_enroll_ctx_t;
 
 

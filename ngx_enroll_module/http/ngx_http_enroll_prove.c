@@ -287,6 +287,8 @@ ngx_http_enroll_prove_answer(ngx_enroll_call_t *call,
     switch (result->verdict) {
 
     case NGX_ENROLL_OK:
+    case NGX_ENROLL_REPEAT:
+        ctx->reason = NGX_ENROLL_OK;
         rc = ngx_http_enroll_prove_done(r, call, result);
         break;
 

@@ -79,15 +79,16 @@ ngx_http_enroll_rules_denied(ngx_http_request_t *r,
 
         ctx->ruling = 1;
         rc = ngx_http_complex_value(r, &deny[i], &value);
+        ctx->ruling = 0;
 
-        /* a map of what is not known yet would allow everybody */
+        /*
+         * A map of what is not known yet would allow everybody; and it keeps
+         * its value, so whoever asks for it next is denied, too.
+         */
 
-        if (rc != NGX_OK || !ctx->ruling) {
-            ctx->ruling = 0;
+        if (rc != NGX_OK || ctx->misruled) {
             return 1;
         }
-
-        ctx->ruling = 0;
 
         if (value.len && !(value.len == 1 && value.data[0] == '0')) {
             return 1;

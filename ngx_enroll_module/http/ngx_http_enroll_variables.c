@@ -85,8 +85,8 @@ ngx_http_enroll_variable_str(ngx_http_request_t *r,
 
     ctx = ngx_http_enroll_ctx_find(r);
 
-    if (ctx && ctx->ruling) {
-        ctx->ruling = 0;
+    if (ctx && ctx->ruling && !ctx->misruled) {
+        ctx->misruled = 1;
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "enroll: \"deny_if\" asks whose token it is, which is "

@@ -523,7 +523,8 @@ ngx_enroll_call_may_say(ngx_enroll_call_t *call, ngx_enroll_reason_e verdict)
     case NGX_ENROLL_REPEAT:
         return call->script == NGX_ENROLL_SCRIPT_ISSUE
                || call->script == NGX_ENROLL_SCRIPT_REVOKE
-               || call->script == NGX_ENROLL_SCRIPT_APPROVE;
+               || call->script == NGX_ENROLL_SCRIPT_APPROVE
+               || call->script == NGX_ENROLL_SCRIPT_PROVE;
 
     case NGX_ENROLL_STALE:
         return call->script == NGX_ENROLL_SCRIPT_SETTLE;

@@ -196,7 +196,8 @@ void ngx_enroll_replay(ngx_enroll_ledger_t *ledger,
 
 /*
  * Writes a proof on the record of an id or of a subject's token (I4).
- * Verdicts: ok, subject, level, seen, and those of a token that has ended.
+ * Verdicts: ok, repeat (by this attestation, before), subject, level, seen,
+ * and those of a token that has ended.
  */
 ngx_enroll_call_t *ngx_enroll_prove(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_proofing_t *proofing,

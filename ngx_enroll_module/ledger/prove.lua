@@ -15,7 +15,8 @@
 --   again    the subject's token is another: record says which (token)
 --   subject  of another subject than the attestation
 --   level    below what the class asks for, or what is known already
---   seen     the attestation has served already
+--   repeat   by this attestation, before
+--   seen     the attestation has served already, for another token
 --   unknown, class, and those of a token that has ended or is claimed
 
 local ATTESTATION, SUBJECT = KEYS[5], KEYS[6]
@@ -59,6 +60,12 @@ end
 if not redis.call('SET', ATTESTATION, OP, 'NX', 'PX', ARGV[8]) then
     if redis.call('GET', ATTESTATION) == OP then
         return reply('ok')
+    end
+    -- who brings it twice to the same token is told so
+    for i = 10, 9 + n, 2 do
+        if ARGV[i] == 'proof_jti' and ARGV[i + 1] == record.proof_jti then
+            return reply('repeat')
+        end
     end
     return reply(refuse('prove', record, 'seen'))
 end

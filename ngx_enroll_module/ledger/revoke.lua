@@ -1,7 +1,8 @@
 -- revoke: ends a token by its id, or a subject's token.
 --
--- KEYS[5]  enroll:{p}:answer:revoke:<issuer>:<event>: an event is obeyed once, so
---          that a late copy of a leaver's does not end what came after it
+-- KEYS[5]  enroll:{p}:answer:revoke:<issuer>:<event>: an event is obeyed
+--          once, so that a late copy of a leaver's does not end what came
+--          after it
 -- KEYS[6]  enroll:{p}:subject:<digest>, where the subject is asked for;
 --          KEYS[1] is then the record of the id that ARGV[2] guesses
 -- ARGV[6]  why, in the issuer's words
