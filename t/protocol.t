@@ -276,7 +276,11 @@ sub recovers {
     $want //= $at->{name} eq 'issue' ? '201' : '200';
     $idp->clear;
     mark();
-    is said($at->{go}->()), $want, "$name: then $at->{name} is $want";
+    my $said;
+    # a token that is lost is taken back, which nobody waits for
+    wait_for { $said = said($at->{go}->());
+        $said ne '200' || $at->{name} ne 'issue' } "$name: an answer";
+    is $said, $want, "$name: then $at->{name} is $want";
     return if $at->{name} ne 'finish' || $want ne '200';
 
     my $record = $stack->wait_record($at->{id}, state => 'enrolled');
@@ -415,7 +419,7 @@ subtest 'a lost reply is asked for once more, with the same id' => sub {
 # A token that nobody heard of is taken back.
 my %after = (issue => '201', redeem => '410 redeemed', page => '200',
     begin => '200', finish => '200', bearer => '200', revoke => '200',
-    approve => '200', prove => '409 seen');
+    approve => '200', prove => '200');
 
 subtest 'a reply lost twice is given up: 503, and never guessed' => sub {
     my $n = 0;

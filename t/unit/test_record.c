@@ -15,6 +15,7 @@ known(void)
 {
     ngx_enroll_record_t  record;
 
+    memset(&record, 0, sizeof(record));
     ngx_str_set(&record.id, SESSION_A_ID);
     ngx_str_set(&record.subject, "u-1042");
     ngx_str_set(&record.class, "standard");
@@ -240,6 +241,135 @@ test_mac(void)
 }
 
 
+/* the two that not every record has */
+
+static void
+test_words(void)
+{
+    u_char               mac[NGX_ENROLL_RECORD_MAC_LEN];
+    ngx_str_t            s;
+    ngx_enroll_record_t  record, other;
+
+    s.data = mac;
+    s.len = sizeof(mac);
+
+    record = known();
+    ngx_str_set(&record.exception, "standard");
+    ngx_str_set(&record.requester, "m-1");
+
+    tap_ok(ngx_enroll_record_seal(&keys_a, &record, mac) == NGX_OK
+           && ngx_enroll_record_verify(&keys_a, &record, &s) == NGX_OK,
+           "an exception and a requester are sealed");
+
+    other = record;
+    ngx_str_set(&other.requester, "m-2");
+    tap_ok(ngx_enroll_record_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 another requester is noticed");
+
+    other = record;
+    ngx_str_null(&other.requester);
+    tap_ok(ngx_enroll_record_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 so is none");
+
+    other = record;
+    ngx_str_null(&other.exception);
+    tap_ok(ngx_enroll_record_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 and an exception that is none");
+
+    other = known();
+    tap_ok(ngx_enroll_record_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 and neither");
+}
+
+
+static void
+test_proof(void)
+{
+    int                         passed;
+    u_char                      mac[NGX_ENROLL_RECORD_MAC_LEN];
+    ngx_str_t                   s, was, *fields[8];
+    ngx_uint_t                  i;
+    ngx_enroll_proof_record_t   proof;
+
+    s.data = mac;
+    s.len = sizeof(mac);
+
+    ngx_str_set(&proof.id, SESSION_A_ID);
+    ngx_str_set(&proof.subject, "u-1042");
+    ngx_str_set(&proof.level, "ial2");
+    ngx_str_set(&proof.prover, "acme");
+    ngx_str_set(&proof.method, "document");
+    ngx_str_set(&proof.at, "1700000000000");
+    ngx_str_set(&proof.evidence, "case-77");
+    ngx_str_set(&proof.jti, SESSION_A_ID);
+
+    tap_ok(ngx_enroll_proof_seal(&keys_a, &proof, mac) == NGX_OK
+           && ngx_enroll_proof_verify(&keys_ba, &proof, &s) == NGX_OK,
+           "I4 a proof is sealed, and read with a new key in front");
+    tap_ok(ngx_enroll_proof_verify(&keys_b, &proof, &s) == NGX_DECLINED,
+           "I4 refused without its key");
+
+    fields[0] = &proof.id;
+    fields[1] = &proof.subject;
+    fields[2] = &proof.level;
+    fields[3] = &proof.prover;
+    fields[4] = &proof.method;
+    fields[5] = &proof.at;
+    fields[6] = &proof.evidence;
+    fields[7] = &proof.jti;
+
+    passed = 0;
+
+    for (i = 0; i < 8; i++) {
+        was = *fields[i];
+        ngx_str_set(fields[i], "ial3");
+        passed += ngx_enroll_proof_verify(&keys_a, &proof, &s)
+                  != NGX_DECLINED;
+        ngx_str_null(fields[i]);
+        passed += ngx_enroll_proof_verify(&keys_a, &proof, &s)
+                  != NGX_DECLINED;
+        *fields[i] = was;
+    }
+
+    tap_ok(passed == 0, "I4 any other field is noticed, and none");
+}
+
+
+static void
+test_approval(void)
+{
+    u_char                         mac[NGX_ENROLL_RECORD_MAC_LEN];
+    ngx_str_t                      s;
+    ngx_enroll_approval_record_t   approval, other;
+
+    s.data = mac;
+    s.len = sizeof(mac);
+
+    ngx_str_set(&approval.id, SESSION_A_ID);
+    ngx_str_set(&approval.approver, "m-7");
+    ngx_str_set(&approval.issuer, "boss");
+
+    tap_ok(ngx_enroll_approval_seal(&keys_a, &approval, mac) == NGX_OK
+           && ngx_enroll_approval_verify(&keys_a, &approval, &s) == NGX_OK,
+           "an approval is sealed");
+
+    other = approval;
+    ngx_str_set(&other.approver, "m-8");
+    tap_ok(ngx_enroll_approval_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 another approver is noticed");
+
+    other = approval;
+    ngx_str_set(&other.issuer, "hr");
+    tap_ok(ngx_enroll_approval_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 and another issuer");
+
+    other = approval;
+    ngx_str_set(&other.id, "00000000000000000000000000000000");
+    tap_ok(ngx_enroll_approval_verify(&keys_a, &other, &s) == NGX_DECLINED,
+           "I5 and another token");
+}
+
+
 int
 main(void)
 {
@@ -251,6 +381,9 @@ main(void)
     test_fields();
     test_neighbours();
     test_mac();
+    test_words();
+    test_proof();
+    test_approval();
 
     ngx_enroll_keys_free(&keys_a);
     ngx_enroll_keys_free(&keys_b);
