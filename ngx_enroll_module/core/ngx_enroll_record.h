@@ -46,7 +46,7 @@ typedef struct {
  */
 typedef struct {
     ngx_str_t  id;                                  /* 32 hex digits */
-    ngx_str_t  subject;                             /* that it named, or empty */
+    ngx_str_t  subject;                             /* named by it, or empty */
     ngx_str_t  level;                               /* "ial1" … */
     ngx_str_t  prover;
     ngx_str_t  method;
