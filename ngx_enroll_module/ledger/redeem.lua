@@ -18,7 +18,7 @@ local rule = state and rule_of(record, 10)
 if not state then
     return reply('unknown')
 end
-if state == 'redeemed' and record.session == ARGV[6] then
+if state == 'redeemed' and record.session == ARGV[8] then
     -- this call's own, between whose copies another verb has come: nobody
     -- else has drawn this session
     redis.call('HSET', RECORD, 'op', OP)
