@@ -196,8 +196,9 @@ ok defined $ledger->{latency_ms}, 'and how far away';
 my @workers = $stack->nginx->worker_pids;
 
 
-# --- stopped
+# --- stopped, by plan: otherwise what is live would be void (I10)
 
+$redis->plan;
 $redis->stop;
 
 closed('stopped', $session, $token, $id);

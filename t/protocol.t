@@ -102,7 +102,7 @@ sub raw {
 # What the call itself has said, in its EVALSHA: its operation's id and the
 # session's digest.
 my $op = \"\$32\r\n\\{7}\r\n";
-my $digest = \"\$32\r\n\\{12}\r\n";
+my $digest = \"\$32\r\n\\{14}\r\n";
 
 # A reply of Perl data; \'…' is sent as it is.
 
@@ -131,7 +131,7 @@ sub asked {
         my (undef, $how, undef, @words) = split / /;
         next if !defined $how || $how !~ /^EVAL/;
         my (undef, @args) = splice @words, 0, 1 + $words[0];
-        my ($op, $id, undef, undef, undef, @more) = @words;
+        my ($op, $id, undef, undef, undef, undef, undef, @more) = @words;
         push @asked, { how => $how, op => $op, id => $id, more => \@more };
     }
     return @asked;
@@ -603,7 +603,7 @@ subtest 'NOSCRIPT: the script itself is sent' => sub {
 
 my @odd = (
     \":1\r\n", \":-1\r\n", undef, \"*-1\r\n", [], '', 'ok', \"+ok\r\n",
-    ['ok'], ['ok', '1', []], ['ok', '1', [], [], []],
+    ['ok'], ['ok', '1', []],
     [undef, '1', [], []], [\":0\r\n", '1', [], []], [['ok'], '1', [], []],
     map({ [$_, '1', [], []] } '', 'fine', 'OK', 'ok ', 'o', "ok\0",
         'ok' x 5000),
@@ -617,6 +617,13 @@ my @odd = (
     ['ok', '1', [], [\":1\r\n"]],
     ['ok', '1', [], \"-ERR inside\r\n"], [\"-ERR inside\r\n", '1', [], []],
 );
+
+# what is wrong with them is not that they lack a seq
+@odd = map { ref $_ eq 'ARRAY' && @$_ == 4 ? [@$_, '0'] : $_ } @odd;
+
+push @odd, ['ok', '1', [], []], ['ok', '1', [], [], '0', '0'],
+    map { ['ok', '1', [], [], $_] } '', 'x', '-1', '1 ', '9' x 17, undef,
+        \":1\r\n", [];
 
 subtest 'an answer in another form is none: 503' => sub {
     my $n = 0;
@@ -649,7 +656,7 @@ subtest 'a verdict that is not a step\'s own opens nothing' => sub {
         unavailable again repeat stale))
     {
         for my $step (@steps) {
-            my $reply = [$verdict, '1700000000000', [], []];
+            my $reply = [$verdict, '1700000000000', [], [], '0'];
             my $at = try_step($step, raw(resp($reply)));
             my ($status) = split / /, $at->{said};
 
@@ -676,7 +683,7 @@ my %leads_to = (redeem => 'redeemed', page => 'redeemed',
 sub ok_with {
     my ($record, $events, $now) = @_;
     return "execute\n" . raw(resp(['ok', $now // int 1000 * time, $record,
-        $events // []]));
+        $events // [], '0']));
 }
 
 subtest 'a record that is not the keys\' own is tampered with (I5)' => sub {
@@ -840,7 +847,7 @@ subtest 'again and again, and for ever' => sub {
         {
             for my $verdict (qw(again repeat)) {
                 my $reply = raw(resp([$verdict, $now, ['token', $token],
-                    []]));
+                    [], '0']));
                 my $at = try_step($step, $reply);
                 like $at->{said}, qr/^(?:20[01]|503 unavailable|40[149] \w+)$/,
                     "$verdict with such a token: $step";
@@ -851,7 +858,7 @@ subtest 'again and again, and for ever' => sub {
         my $at = step($step);
         $at->{go} = sub { $stack->revoke(subject => $at->{subject}) }
             if $step eq 'revoke';
-        try_step($at, (raw(resp(['again', $now, ['token', 'f' x 32], []])))
+        try_step($at, (raw(resp(['again', $now, ['token', 'f' x 32], [], '0'])))
             x 40);
         is $at->{said}, '503 unavailable', "again for ever: no $step";
         cmp_ok scalar @{$at->{asked}}, '<=', 16, '… and an end';
@@ -862,7 +869,7 @@ subtest 'again and again, and for ever' => sub {
             $at = step($step);
             $at->{go} = sub { $stack->revoke(subject => $at->{subject}) }
                 if $step eq 'revoke';
-            try_step($at, raw(resp(['again', $odd, ['token', ''], []])));
+            try_step($at, raw(resp(['again', $odd, ['token', ''], [], '0'])));
             ok $at->{said} =~ /^(?:20[01]|503 unavailable)$/,
                 "a clock at $odd: $step ($at->{said})";
         }

@@ -927,6 +927,7 @@ for my $case ([200, 'enrolled', 'enrolled'], [400, 'refused', 'redeemed'],
     my ($session, $id) = begun();
     $idp->answer('/plain/finish' => { hang => 1 });
     my $socket = fly('plain', $session);
+    $stack->redis->plan;
     $stack->redis->stop;
     $idp->release({ status => $status });
 

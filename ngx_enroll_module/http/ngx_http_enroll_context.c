@@ -117,6 +117,8 @@ ngx_http_enroll_ledger(ngx_http_request_t *r)
         ledger->partitions = emcf->partitions;
         ledger->retain = elcf->retain;
         ledger->events_retain = elcf->events_retain;
+        ledger->sequence = (elcf->fence == NGX_HTTP_ENROLL_FENCE_SEQUENCE);
+        ledger->seen = ngx_http_enroll_zone_seen(emcf->zone);
         ledger->observe = ngx_http_enroll_observe;
         ledger->data = elcf;
 

@@ -39,6 +39,13 @@ static ngx_http_enroll_bounds_t  ngx_http_enroll_session_cache_bounds =
     { 0, 60 * 1000 };
 
 
+static ngx_conf_enum_t  ngx_http_enroll_fences[] = {
+    { ngx_string("incarnation"), NGX_HTTP_ENROLL_FENCE_INCARNATION },
+    { ngx_string("sequence"), NGX_HTTP_ENROLL_FENCE_SEQUENCE },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_enroll_commands[] = {
 
     { ngx_string("enroll_zone"),
@@ -124,6 +131,13 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_enroll_loc_conf_t, session_cache),
       &ngx_http_enroll_session_cache_bounds },
+
+    { ngx_string("enroll_fence"),
+      NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_enroll_loc_conf_t, fence),
+      &ngx_http_enroll_fences },
 
     { ngx_string("enroll_log"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
@@ -429,6 +443,7 @@ ngx_http_enroll_create_loc_conf(ngx_conf_t *cf)
     conf->retain = NGX_CONF_UNSET_MSEC;
     conf->events_retain = NGX_CONF_UNSET_MSEC;
     conf->session_cache = NGX_CONF_UNSET_MSEC;
+    conf->fence = NGX_CONF_UNSET_UINT;
     conf->log = NGX_CONF_UNSET_PTR;
 
     ngx_http_enroll_redis_create_conf(&conf->redis);
@@ -453,6 +468,8 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->retain, prev->retain,
                               NGX_HTTP_ENROLL_RETAIN);
     ngx_conf_merge_msec_value(conf->events_retain, prev->events_retain, 0);
+    ngx_conf_merge_uint_value(conf->fence, prev->fence,
+                              NGX_HTTP_ENROLL_FENCE_INCARNATION);
     ngx_conf_merge_msec_value(conf->session_cache, prev->session_cache,
                               NGX_HTTP_ENROLL_CACHE);
     ngx_conf_merge_ptr_value(conf->log, prev->log, NULL);

@@ -35,6 +35,10 @@
 #define NGX_HTTP_ENROLL_BEGIN         0x0004
 #define NGX_HTTP_ENROLL_FINISH        0x0008
 
+/* what ends an epoch of the ledger (I10) */
+#define NGX_HTTP_ENROLL_FENCE_INCARNATION  0
+#define NGX_HTTP_ENROLL_FENCE_SEQUENCE     1
+
 /* those that nobody reaches without a session */
 #define NGX_HTTP_ENROLL_CLOSED        (NGX_HTTP_ENROLL_PAGE                   \
                                        |NGX_HTTP_ENROLL_BEGIN                 \
@@ -143,6 +147,7 @@ typedef struct {
     ngx_msec_t                  retain;
     ngx_msec_t                  events_retain;
     ngx_msec_t                  session_cache;
+    ngx_uint_t                  fence;         /* enroll_fence */
     ngx_open_file_t            *log;           /* NULL: the error log */
 
     ngx_http_handler_pt         handler;       /* ours, that serves it */

@@ -31,6 +31,7 @@ struct ngx_http_enroll_zone_sh_s {
     ngx_uint_t            entries;
     ngx_atomic_t          counts[NGX_HTTP_ENROLL_COUNTS];
     ngx_atomic_t          refused[NGX_ENROLL_REASONS];
+    ngx_atomic_t          seen[NGX_HTTP_ENROLL_PARTITIONS_MAX];
 };
 
 
@@ -155,6 +156,13 @@ ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_queue_init(&zone->sh->rates);
 
     return NGX_OK;
+}
+
+
+ngx_atomic_t *
+ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone)
+{
+    return zone->sh->seen;
 }
 
 

@@ -57,6 +57,9 @@ typedef struct {
 } ngx_http_enroll_facts_t;
 
 
+#define NGX_HTTP_ENROLL_PARTITIONS_MAX  256
+
+
 char *ngx_http_enroll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
@@ -97,6 +100,12 @@ ngx_uint_t ngx_http_enroll_zone_replayed(ngx_http_enroll_zone_t *zone,
  */
 ngx_queue_t *ngx_http_enroll_zone_rates(ngx_http_enroll_zone_t *zone);
 void *ngx_http_enroll_zone_room(ngx_http_enroll_zone_t *zone, size_t size);
+
+/*
+ * The highest seq that this host has seen of each partition: what a ledger
+ * must not know less than (I10).
+ */
+ngx_atomic_t *ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone);
 
 void ngx_http_enroll_zone_count(ngx_http_enroll_zone_t *zone,
     ngx_http_enroll_count_e count);

@@ -1,10 +1,10 @@
 -- approve: somebody says yes to a token that needs it.
 --
 -- KEYS[5]  enroll:{p}:answer:approve:<issuer>:<event>: an event is obeyed once
--- ARGV[6]  the approver
--- ARGV[7]  the issuer whose word it is
--- ARGV[8]  the approval's mac
--- ARGV[9…] the rules of all classes
+-- ARGV[8]  the approver
+-- ARGV[9]  the issuer whose word it is
+-- ARGV[10]  the approval's mac
+-- ARGV[11…] the rules of all classes
 --
 -- Verdicts
 --   ok        written
@@ -13,11 +13,11 @@
 --   approver  he is the requester, the subject, or has approved already
 --   unknown, redeemed, claimed, and those of a token that has ended
 
-local ANSWER, approver = KEYS[5], ARGV[6]
+local ANSWER, approver = KEYS[5], ARGV[8]
 
 local before, id = answered(ANSWER, 'approve')
 if before == 'ok' and id == ID then
-    return { 'repeat', decimal(now), redis.call('HGETALL', RECORD), told }
+    return reply('repeat')
 end
 
 local record = load(RECORD)
@@ -35,7 +35,7 @@ if now >= tonumber(record.expires_at) then
     return reply(expire(record))
 end
 
-local rule = rule_of(record, 9)
+local rule = rule_of(record, 11)
 if not rule or rule.approvals == 0 then
     return reply(refuse('approve', record, 'class'))
 end
@@ -57,7 +57,7 @@ local field = 'approval.' .. n
 remember(ANSWER, 'approve ok ' .. ID)
 change('approve', record, state,
        { 'approvals', decimal(n), field, approver,
-         field .. '.issuer', ARGV[7], field .. '.at', decimal(now),
-         field .. '.mac', ARGV[8] },
-       { 'approver', approver, 'by', ARGV[7] })
+         field .. '.issuer', ARGV[9], field .. '.at', decimal(now),
+         field .. '.mac', ARGV[10] },
+       { 'approver', approver, 'by', ARGV[9] })
 return reply('ok')

@@ -1,9 +1,9 @@
 -- begin: the session asks the IdP for its WebAuthn options.
 --
--- ARGV[6]  the session's digest
--- ARGV[7]  '1': the token itself was presented, and is redeemed here if it
+-- ARGV[8]  the session's digest
+-- ARGV[9]  '1': the token itself was presented, and is redeemed here if it
 --          was not yet
--- ARGV[8…] the rules of all classes
+-- ARGV[10…] the rules of all classes
 --
 -- Verdicts: ok, unknown, void, expired, redeemed (another has the session),
 -- claimed (a finish is in flight, or ended unknown), enrolled, revoked,
@@ -14,8 +14,8 @@ if record.op == OP then
     return reply(record.state == 'redeemed' and 'ok' or ended(record))
 end
 
-local rule = record.state and rule_of(record, 8)
-local reason, why = obstacle(record, ARGV[6], ARGV[7] == '1')
+local rule = record.state and rule_of(record, 10)
+local reason, why = obstacle(record, ARGV[8], ARGV[9] == '1')
 if reason == 'redeemed' then
     return reply(replayed('begin', record, rule))
 end
@@ -26,7 +26,7 @@ if reason then
     return reply(refuse('begin', record, reason, why))
 end
 if record.state == 'issued' then
-    redeem(record, ARGV[6])
+    redeem(record, ARGV[8])
 end
 
 local begins = redis.call('HINCRBY', RECORD, 'begins', 1)

@@ -1,18 +1,18 @@
 -- claim: reserves the one finish call, before it is forwarded (I2). The
 -- operation id is the claim's name; only its settlement reopens.
 --
--- ARGV[6]  the session's digest
--- ARGV[7]  '1': the token itself was presented (as in begin)
--- ARGV[8]  '1': a begin must have come before
--- ARGV[9]  how many of the ARGV that follow are facts
--- ARGV[10…] field, value, …: what is known of the authenticator
+-- ARGV[8]  the session's digest
+-- ARGV[9]  '1': the token itself was presented (as in begin)
+-- ARGV[10]  '1': a begin must have come before
+-- ARGV[11]  how many of the ARGV that follow are facts
+-- ARGV[12…] field, value, …: what is known of the authenticator
 -- and then the rules of all classes
 --
 -- Verdicts: as begin, and order (no begin yet), authenticator (not one that
 -- the class allows: the attempt counts, and the last one locks)
 
 local facts = {}
-for i = 10, 9 + tonumber(ARGV[9]) do
+for i = 12, 11 + tonumber(ARGV[11]) do
     facts[#facts + 1] = ARGV[i]
 end
 
@@ -29,15 +29,15 @@ if record.claim == OP or record['withdrawn:' .. OP] then
     return reply('claimed')
 end
 
-local rule = record.state and rule_of(record, 10 + #facts)
-local reason, why = obstacle(record, ARGV[6], ARGV[7] == '1')
+local rule = record.state and rule_of(record, 12 + #facts)
+local reason, why = obstacle(record, ARGV[8], ARGV[9] == '1')
 if reason == 'redeemed' then
     return reply(replayed('claim', record, rule))
 end
 if not reason then
     reason, why = broken(record, rule, true)
 end
-if (not reason or reason == 'authenticator') and ARGV[8] == '1'
+if (not reason or reason == 'authenticator') and ARGV[10] == '1'
    and not record.begun_at
 then
     reason, why = 'order', nil
@@ -46,7 +46,7 @@ if reason and reason ~= 'authenticator' then
     return reply(refuse('claim', record, reason, why))
 end
 if record.state == 'issued' then
-    redeem(record, ARGV[6])
+    redeem(record, ARGV[8])
 end
 
 local attempts = tonumber(record.attempts) + 1

@@ -5,14 +5,16 @@
 -- KEYS[6]  enroll:{p}:request:<issuer>:<event>
 -- KEYS[7]  enroll:{p}:exceptions  ids of exceptions by issue (sorted set)
 -- KEYS[8]  the record of the subject's token before this one; only when
---          ARGV[6] names it
+--          ARGV[8] names it
 --
--- ARGV[6]  the id that the caller believes to be the subject's token, or ''
--- ARGV[7]  ttl in ms
--- ARGV[8]  of a recovery: the classes whose enrollments it may recover, with
+-- ARGV[8]  the id that the caller believes to be the subject's token, or ''
+-- ARGV[9]  ttl in ms
+-- ARGV[10] of a recovery: the classes whose enrollments it may recover, with
 --          spaces between; '': for first use
--- ARGV[9]  how many of the ARGV that follow are of the record
--- ARGV[10…] field, value, …: subject, class, issuer, event, channel,
+-- ARGV[11] the id that this event was answered with, and its issued_at, where
+--          the caller has seen that it is void since (I10), or ''
+-- ARGV[12] how many of the ARGV that follow are of the record
+-- ARGV[13…] field, value, …: subject, class, issuer, event, channel,
 --          expires_at, window, attempts_allowed, mac, attributes, and where
 --          there is one: exception (the class's parent), requester
 --
@@ -31,15 +33,15 @@
 
 local SUBJECT, REQUEST, EXCEPTIONS = KEYS[5], KEYS[6], KEYS[7]
 local DAY = 24 * 60 * 60 * 1000
-local before, ttl, n = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[9])
-
-local function answer(verdict, token)
-    return { verdict, decimal(now), { 'token', token }, told }
-end
+local before, ttl, n = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[12])
 
 local known = redis.call('GET', REQUEST)
--- when it was first refused, or taken back
+-- when it was first refused, or taken back, or answered with what is void now
 local refused_at = string.match(known or '', '^refused (%d+)$')
+local void, void_at = string.match(ARGV[11], '^(%x+) (%d+)$')
+if void and void == known then
+    refused_at = void_at
+end
 if known and not refused_at then
     local record = load(RECORD)
     if known == ID and record.state == 'issued' then
@@ -47,11 +49,11 @@ if known and not refused_at then
         redis.call('HSET', RECORD, 'op', OP)
         return reply('ok')
     end
-    return answer('repeat', known)
+    return answer('repeat', { 'token', known })
 end
 
 local record, fields = {}, {}
-for i = 10, 9 + n, 2 do
+for i = 13, 12 + n, 2 do
     record[ARGV[i]] = ARGV[i + 1]
     append(fields, { ARGV[i], ARGV[i + 1] })
 end
@@ -64,14 +66,14 @@ local function unfit()
     then
         return 'revoked'
     end
-    if ARGV[8] == '' then
+    if ARGV[10] == '' then
         return first.enrolled_at and 'first_use'
     end
     if not first.enrolled_at then
         return 'never_enrolled'
     end
     -- not by a class that is stricter than another one's only
-    if not string.find(' ' .. ARGV[8] .. ' ',
+    if not string.find(' ' .. ARGV[10] .. ' ',
                        ' ' .. first.enrolled_class .. ' ', 1, true)
     then
         return 'class'
@@ -104,7 +106,7 @@ end
 local current = redis.call('HGET', SUBJECT, 'token') or ''
 local expires_at = tonumber(record.expires_at)
 if current ~= before or math.abs(expires_at - ttl - now) > 5000 then
-    return answer('again', current)
+    return answer('again', { 'token', current })
 end
 
 if before ~= '' then
@@ -142,7 +144,7 @@ redis.call('ZREMRANGEBYSCORE', LIVE, '-inf', decimal(now))
 redis.call('ZADD', LIVE, record.expires_at, ID)
 
 append(fields, { 'issued_at', decimal(now), 'proof', 'none', 'attempts', '0',
-                 'epoch', redis.call('HGET', META, 'epoch') or '1' })
+                 'epoch', EPOCH })
 record.state = 'none'
 change('issue', record, 'issued', fields, { 'channel', record.channel })
 

@@ -9,6 +9,7 @@
 
 #define NGX_ENROLL_CALL_RETRY  500           /* ms between a settle's tries */
 #define NGX_ENROLL_CALL_CLOCK  1000000000000000LL  /* ms: year 33658 */
+#define NGX_ENROLL_CALL_SEQ    9007199254740992LL  /* what Lua can count to */
 #define NGX_ENROLL_CALL_ERROR  200           /* characters of an error */
 #define NGX_ENROLL_CALL_LATE   4096          /* that wait for the next one */
 #define NGX_ENROLL_CALL_EXIT   5000          /* ms that a leaving worker waits
@@ -29,6 +30,8 @@ static size_t ngx_enroll_call_printable(ngx_str_t *text);
 static void ngx_enroll_call_timer(ngx_event_t *ev);
 static ngx_int_t ngx_enroll_call_read(ngx_enroll_call_t *call,
     ngx_enroll_resp_t *reply, ngx_enroll_result_t *result);
+static void ngx_enroll_call_seen(ngx_enroll_call_t *call,
+    ngx_atomic_uint_t seq);
 static ngx_uint_t ngx_enroll_call_may_say(ngx_enroll_call_t *call,
     ngx_enroll_reason_e verdict);
 static void ngx_enroll_call_record(ngx_enroll_resp_t *flat,
@@ -278,8 +281,8 @@ ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
     n = call->keys.nelts;
     len = sizeof("enroll:{}:token:") + NGX_INT_T_LEN + NGX_ENROLL_HEX_LEN;
 
-    arg = ngx_array_push_n(argv, 4 + n + 5);
-    p = ngx_pnalloc(argv->pool, 4 * len + 2 * NGX_INT64_LEN);
+    arg = ngx_array_push_n(argv, 4 + n + 7);
+    p = ngx_pnalloc(argv->pool, 4 * len + 3 * NGX_INT64_LEN);
     if (arg == NULL || p == NULL) {
         return NGX_ERROR;
     }
@@ -311,6 +314,18 @@ ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
     arg[4].data = p;
     p = ngx_sprintf(p, "%M", call->ledger->events_retain);
     arg[4].len = p - arg[4].data;
+
+    if (call->ledger->sequence) {
+        ngx_str_set(&arg[5], "sequence");
+
+    } else {
+        ngx_str_set(&arg[5], "incarnation");
+    }
+
+    arg[6].data = p;
+    p = ngx_sprintf(p, "%uA", call->ledger->seen
+                              ? call->ledger->seen[call->partition] : 0);
+    arg[6].len = p - arg[6].data;
 
     return NGX_OK;
 }
@@ -467,27 +482,32 @@ static ngx_int_t
 ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     ngx_enroll_result_t *result)
 {
+    off_t               seq;
     ngx_uint_t          i;
     ngx_enroll_resp_t  *part;
 
     part = reply->elts;
 
     if (reply->type != NGX_ENROLL_RESP_ARRAY
-        || reply->nelts != 4
+        || reply->nelts != 5
         || part[0].type != NGX_ENROLL_RESP_STRING
         || part[1].type != NGX_ENROLL_RESP_STRING
         || part[2].type != NGX_ENROLL_RESP_ARRAY
-        || part[3].type != NGX_ENROLL_RESP_ARRAY)
+        || part[3].type != NGX_ENROLL_RESP_ARRAY
+        || part[4].type != NGX_ENROLL_RESP_STRING)
     {
         return NGX_ERROR;
     }
 
     result->verdict = ngx_enroll_reason_find(&part[0].str);
     result->now = ngx_atoof(part[1].str.data, part[1].str.len);
+    seq = ngx_atoof(part[4].str.data, part[4].str.len);
 
     if (!ngx_enroll_call_may_say(call, result->verdict)
         || result->now < 0
-        || result->now > NGX_ENROLL_CALL_CLOCK)
+        || result->now > NGX_ENROLL_CALL_CLOCK
+        || seq < 0
+        || seq > NGX_ENROLL_CALL_SEQ)
     {
         return NGX_ERROR;
     }
@@ -504,7 +524,29 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     result->nevents = part[3].nelts;
     result->events = part[3].elts;
 
+    ngx_enroll_call_seen(call, (ngx_atomic_uint_t) seq);
+
     return NGX_OK;
+}
+
+
+/* a ledger that once knew less than this has lost it (I10) */
+
+static void
+ngx_enroll_call_seen(ngx_enroll_call_t *call, ngx_atomic_uint_t seq)
+{
+    ngx_atomic_t       *seen;
+    ngx_atomic_uint_t   was;
+
+    if (call->ledger->seen == NULL) {
+        return;
+    }
+
+    seen = &call->ledger->seen[call->partition];
+
+    do {
+        was = *seen;
+    } while (was < seq && !ngx_atomic_cmp_set(seen, was, seq));
 }
 
 

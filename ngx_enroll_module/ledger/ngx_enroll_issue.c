@@ -13,6 +13,8 @@ typedef struct {
     ngx_enroll_order_t   order;
     ngx_enroll_token_t   token;
     u_char               subject[NGX_ENROLL_DIGEST_LEN];
+    u_char               drawn[NGX_ENROLL_HEX_LEN];
+    ngx_str_t            voided;             /* what the event had got */
     ngx_enroll_reason_e  verdict;            /* repeat: while it is shown */
 } ngx_enroll_issue_t;
 
@@ -29,6 +31,8 @@ static ngx_int_t ngx_enroll_order_args(ngx_enroll_call_t *call,
     const ngx_enroll_order_t *order, const ngx_keyval_t *fields,
     ngx_uint_t n);
 static ngx_int_t ngx_enroll_issue_step(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+static ngx_int_t ngx_enroll_issue_anew(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static void ngx_enroll_issue_undo(ngx_enroll_call_t *call, const char *why);
 static ngx_int_t ngx_enroll_issue_repeat(ngx_enroll_call_t *call,
@@ -77,6 +81,7 @@ ngx_enroll_issue(ngx_enroll_ledger_t *ledger, const ngx_enroll_order_t *order,
     ngx_memcpy(issue->subject, digest, NGX_ENROLL_DIGEST_LEN);
     call->context = issue;
     ngx_enroll_call_id(call, issue->token.id);
+    ngx_memcpy(issue->drawn, call->id, NGX_ENROLL_HEX_LEN);
 
     /* the clock is Redis': the first step asks for it */
 
@@ -151,7 +156,8 @@ ngx_enroll_issue_args(ngx_enroll_call_t *call, int64_t now,
         || ngx_enroll_call_key(call, "exceptions") != NGX_OK
         || ngx_enroll_call_arg(call, before) != NGX_OK
         || ngx_enroll_call_number(call, issue->order.ttl) != NGX_OK
-        || ngx_enroll_call_arg(call, &issue->order.recovers) != NGX_OK)
+        || ngx_enroll_call_arg(call, &issue->order.recovers) != NGX_OK
+        || ngx_enroll_call_arg(call, &issue->voided) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -302,6 +308,13 @@ ngx_enroll_issue_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 
     issue = call->context;
 
+    if (issue->verdict == NGX_ENROLL_REPEAT
+        && result->state.len == 4
+        && ngx_strncmp(result->state.data, "void", 4) == 0)
+    {
+        return ngx_enroll_issue_anew(call, result);
+    }
+
     if (issue->verdict == NGX_ENROLL_REPEAT) {
         /* its key may have been dropped: nothing but id and state is told */
 
@@ -370,6 +383,44 @@ ngx_enroll_issue_repeat(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     issue->verdict = NGX_ENROLL_REPEAT;
 
     return ngx_enroll_call_show(call, &result->token);
+}
+
+
+/* what the event got before is void since: it gets a fresh one (I10) */
+
+static ngx_int_t
+ngx_enroll_issue_anew(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
+{
+    ngx_str_t            none, issued_at;
+    ngx_enroll_issue_t  *issue;
+
+    issue = call->context;
+    issue->verdict = NGX_ENROLL_OK;
+    issued_at = ngx_enroll_call_field(result->record, "issued_at");
+    issue->voided.data = ngx_pnalloc(call->pool, NGX_ENROLL_HEX_LEN + 1
+                                                 + issued_at.len);
+
+    if (issue->voided.data) {
+        issue->voided.len = ngx_sprintf(issue->voided.data, "%*s %V",
+                                        (size_t) NGX_ENROLL_HEX_LEN, call->id,
+                                        &issued_at)
+                            - issue->voided.data;
+        ngx_memcpy(call->id, issue->drawn, NGX_ENROLL_HEX_LEN);
+
+        call->script = NGX_ENROLL_SCRIPT_ISSUE;
+        ngx_str_null(&none);
+
+        if (++call->tries < NGX_ENROLL_AGAIN_MAX
+            && ngx_enroll_issue_args(call, result->now, &none) == NGX_OK
+            && ngx_enroll_call_send(call) == NGX_OK)
+        {
+            return NGX_AGAIN;
+        }
+    }
+
+    result->verdict = NGX_ENROLL_UNAVAILABLE;
+
+    return NGX_OK;
 }
 
 

@@ -28,6 +28,13 @@ struct ngx_enroll_ledger_s {
     ngx_msec_t                   events_retain;
 
     /*
+     * The fence (I10). seen: the highest seq that was seen of each partition,
+     * in shared memory; NULL: none.
+     */
+    ngx_uint_t                   sequence;   /* 1: enroll_fence sequence */
+    ngx_atomic_t                *seen;
+
+    /*
      * Called for each result before the call's handler, and also where
      * nobody waits for it any more: for logs, counters and tombstones.
      */

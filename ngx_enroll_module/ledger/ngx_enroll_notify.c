@@ -4,7 +4,7 @@
 
 
 #define NGX_ENROLL_NOTIFY_KEYS   4
-#define NGX_ENROLL_NOTIFY_ARGS   12
+#define NGX_ENROLL_NOTIFY_ARGS   14
 #define NGX_ENROLL_NOTIFY_ARGC                                                \
     (3 + NGX_ENROLL_NOTIFY_KEYS + NGX_ENROLL_NOTIFY_ARGS)
 
@@ -149,19 +149,22 @@ ngx_enroll_notify_argv(const ngx_enroll_notify_call_t *call, ngx_str_t *argv,
         arg++;
     }
 
-    /* the first five are those of all scripts */
+    /* the first seven are those of all scripts; it fences nothing */
 
     arg[0] = order->holder;
     ngx_str_set(&arg[3], "0");
     ngx_str_set(&arg[4], "0");
 
-    p = ngx_enroll_notify_number(&arg[5], p, order->lease);
-    arg[6] = order->last;
-    arg[7] = order->done;
-    arg[8] = order->seq;
-    p = ngx_enroll_notify_number(&arg[9], p, order->failures);
-    p = ngx_enroll_notify_number(&arg[10], p, order->pause);
-    (void) ngx_enroll_notify_number(&arg[11], p, order->want);
+    ngx_str_set(&arg[5], "sequence");
+    ngx_str_set(&arg[6], "0");
+
+    p = ngx_enroll_notify_number(&arg[7], p, order->lease);
+    arg[8] = order->last;
+    arg[9] = order->done;
+    arg[10] = order->seq;
+    p = ngx_enroll_notify_number(&arg[11], p, order->failures);
+    p = ngx_enroll_notify_number(&arg[12], p, order->pause);
+    (void) ngx_enroll_notify_number(&arg[13], p, order->want);
 
     return NGX_OK;
 }
@@ -285,7 +288,7 @@ ngx_enroll_notify_read(ngx_enroll_resp_t *reply,
     part = reply->elts;
 
     if (reply->type != NGX_ENROLL_RESP_ARRAY
-        || reply->nelts != 4
+        || reply->nelts != 5
         || part[0].type != NGX_ENROLL_RESP_STRING
         || part[1].type != NGX_ENROLL_RESP_STRING
         || part[2].type != NGX_ENROLL_RESP_ARRAY

@@ -11,14 +11,14 @@
 --             failures  how often the one behind it was not acknowledged
 --
 -- ARGV[1]   the holder's name
--- ARGV[6]   for how long the caller is to hold it, in ms; 0: gives it back
--- ARGV[7]   last, as the caller knows it, or ''
--- ARGV[8]   what it is to become, or '': the caller's alone to move, unless
+-- ARGV[8]   for how long the caller is to hold it, in ms; 0: gives it back
+-- ARGV[9]   last, as the caller knows it, or ''
+-- ARGV[10]   what it is to become, or '': the caller's alone to move, unless
 --           somebody has set it meanwhile
--- ARGV[9]   the number of that event
--- ARGV[10]  failures; where another was the holder, his stay
--- ARGV[11]  where it is given back: for how long nobody may take it, in ms
--- ARGV[12]  how many events the caller wants, at most
+-- ARGV[11]   the number of that event
+-- ARGV[12]  failures; where another was the holder, his stay
+-- ARGV[13]  where it is given back: for how long nobody may take it, in ms
+-- ARGV[14]  how many events the caller wants, at most
 --
 -- Verdicts
 --   ok      the caller holds it (or has given it back). record says where it
@@ -28,15 +28,15 @@
 --   again   another holds it, or nobody may: see until in record
 
 local place = load(RECORD)
-local lease, want = tonumber(ARGV[6]), tonumber(ARGV[12])
+local lease, want = tonumber(ARGV[8]), tonumber(ARGV[14])
 local mine = place.holder == OP
 
 if not mine and (lease == 0 or now < tonumber(place['until'] or '0')) then
     return reply('again')
 end
 
-if (place.last or ARGV[7]) == ARGV[7] and ARGV[8] ~= '' then
-    place.last, place.seq = ARGV[8], ARGV[9]
+if (place.last or ARGV[9]) == ARGV[9] and ARGV[10] ~= '' then
+    place.last, place.seq = ARGV[10], ARGV[11]
 end
 
 -- the first of all: others are told of what happens from now on
@@ -47,9 +47,9 @@ if not place.last then
 end
 
 redis.call('HSET', RECORD, 'holder', lease > 0 and OP or '',
-           'until', decimal(now + (lease > 0 and lease or tonumber(ARGV[11]))),
+           'until', decimal(now + (lease > 0 and lease or tonumber(ARGV[13]))),
            'last', place.last, 'seq', place.seq or '',
-           'failures', mine and ARGV[10] or place.failures or '0')
+           'failures', mine and ARGV[12] or place.failures or '0')
 
 local record = redis.call('HGETALL', RECORD)
 local events, weight = {}, 0
@@ -67,6 +67,12 @@ end
 -- behind it, those between were trimmed before their turn.
 local function gone(first)
     local seq, last = number(first), tonumber(place.seq)
+    for i = 1, #first, 2 do
+        if first[i] == 'event' and first[i + 1] == 'fence' then
+            -- an epoch begins with a leap
+            return 0
+        end
+    end
     if not seq or not last or seq <= last + 1
        or #redis.call('XRANGE', EVENTS, place.last, place.last) > 0
     then
@@ -98,4 +104,4 @@ if lease > 0 and want > 0 then
     end
 end
 
-return { 'ok', decimal(now), record, events }
+return { 'ok', decimal(now), record, events, decimal(SEQ) }

@@ -10,20 +10,25 @@
 -- ARGV[3]  the client's address, for the events
 -- ARGV[4]  how long a record is kept after its end, in ms
 -- ARGV[5]  how long events are kept, in ms; 0: for ever
+-- ARGV[6]  the fence: incarnation, or sequence (enroll_fence)
+-- ARGV[7]  the highest seq of this partition that the caller has seen
 --
 -- Scripts that a bearer's request asks for end with the rules of all classes
 -- (ARGV[first]: how many; then six for each: class, proof level, approvals,
 -- '1' where a replay revokes, a reason or 'ok', why): see rule_of().
 --
--- Reply of every script: { verdict, now, record, events }
+-- Reply of every script: { verdict, now, record, events, seq }
 --   verdict  'ok', or why not, in the words of core/ngx_enroll_reason.h
 --   now      the server's time in ms
 --   record   the record after the call, as HGETALL gives it
 --   events   what was appended to the stream, each a flat field list
+--   seq      the number of the partition's last event
 
 local RECORD, LIVE, EVENTS, META = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local OP, ID, CLIENT = ARGV[1], ARGV[2], ARGV[3]
 local RETAIN, EVENTS_RETAIN = tonumber(ARGV[4]), tonumber(ARGV[5])
+local FENCE, SEEN = ARGV[6], tonumber(ARGV[7])
+local EPOCH, SEQ
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,10 +39,23 @@ local function decimal(n)
     return string.format('%.0f', n)
 end
 
-local function load(key)
+local function hash(key)
     local flat, record = redis.call('HGETALL', key), {}
     for i = 1, #flat, 2 do
         record[flat[i]] = flat[i + 1]
+    end
+    return record
+end
+
+-- A token of an older epoch is void, whatever its record says: the store
+-- forgot something since, and it may be that this token was spent (I10).
+local function load(key)
+    local record = hash(key)
+    local state = record.state
+    if (state == 'issued' or state == 'redeemed' or state == 'claimed')
+       and record.epoch ~= EPOCH
+    then
+        record.was, record.state = state, 'void'
     end
     return record
 end
@@ -69,16 +87,19 @@ local function words(record)
 end
 
 -- Appends one event; fields is a flat list that follows the common ones.
+-- record nil: it is about no token.
 local function tell(event, id, record, fields)
-    local seq = redis.call('HINCRBY', META, 'seq', 1)
-    redis.call('HSETNX', META, 'epoch', '1')
-    local entry = {
-        'seq', decimal(seq), 'at', decimal(now), 'event', event, 'id', id,
-        'subject', record.subject, 'class', record.class,
-        'issuer', record.issuer, 'joiner', record.event,
-        'op', OP, 'client', CLIENT
-    }
-    append(entry, words(record))
+    SEQ = redis.call('HINCRBY', META, 'seq', 1)
+    local entry = { 'seq', decimal(SEQ), 'at', decimal(now), 'event', event }
+    if record then
+        append(entry, { 'id', id, 'subject', record.subject,
+                        'class', record.class, 'issuer', record.issuer,
+                        'joiner', record.event })
+    end
+    append(entry, { 'op', OP, 'client', CLIENT })
+    if record then
+        append(entry, words(record))
+    end
     append(entry, fields)
     if EVENTS_RETAIN > 0 then
         redis.call('XADD', EVENTS, 'MINID', '~',
@@ -88,6 +109,57 @@ local function tell(event, id, record, fields)
         redis.call('XADD', EVENTS, '*', unpack(entry))
     end
     told[#told + 1] = entry
+end
+
+-- Which history of writes this server stands in. A restart and a promotion
+-- both begin another; run_id would survive a promotion.
+local function incarnation()
+    return string.match(redis.call('INFO', 'replication'),
+                        'master_replid:(%x+)') or ''
+end
+
+-- All live tokens of the partition are void from here on, in one step.
+local function begin_epoch(meta, here, why)
+    local voided = redis.call('ZCOUNT', LIVE, '(' .. decimal(now), '+inf')
+    redis.call('UNLINK', LIVE)
+    local from = meta.epoch or '0'
+    EPOCH = decimal(math.max(now, tonumber(from) + 1))
+    -- far ahead of what others may have seen of what is lost
+    SEQ = math.max(tonumber(meta.seq or '0'), SEEN) + 2 ^ 20
+    redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', here,
+               'seq', decimal(SEQ))
+    redis.call('HDEL', META, 'planned')
+    tell('fence', nil, nil, { 'why', why, 'from', from, 'to', EPOCH,
+                              'voided', decimal(voided) })
+end
+
+-- A token can be spent only in the epoch that issued it (I10): the epoch ends
+-- where the store is another incarnation than the one that it began in, or
+-- knows less than a caller has seen.
+local function fence()
+    local meta = hash(META)
+    local here = FENCE == 'incarnation' and incarnation() or ''
+    EPOCH, SEQ = meta.epoch, tonumber(meta.seq or '0')
+
+    if SEQ < SEEN then
+        return begin_epoch(meta, here, 'sequence')
+    end
+    if not EPOCH then
+        EPOCH = decimal(now)
+        redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', here)
+        return
+    end
+    if here == '' or here == meta.incarnation then
+        return
+    end
+    if (meta.incarnation or '') ~= '' and not meta.planned then
+        return begin_epoch(meta, here, 'incarnation')
+    end
+    redis.call('HSET', META, 'incarnation', here)
+    if redis.call('HDEL', META, 'planned') == 1 then
+        tell('fence', nil, nil, { 'why', 'planned', 'from', EPOCH,
+                                  'to', EPOCH, 'voided', '0' })
+    end
 end
 
 -- Writes fields (a flat list) into a record, its end's horizon with them.
@@ -304,6 +376,19 @@ local function live(record)
                and not record.revoked_at)
 end
 
-local function reply(verdict)
-    return { verdict, decimal(now), redis.call('HGETALL', RECORD), told }
+local function answer(verdict, record)
+    return { verdict, decimal(now), record, told, decimal(SEQ) }
 end
+
+local function reply(verdict)
+    local flat = redis.call('HGETALL', RECORD)
+    local state = load(RECORD).state
+    for i = 1, #flat, 2 do
+        if flat[i] == 'state' then
+            flat[i + 1] = state
+        end
+    end
+    return answer(verdict, flat)
+end
+
+fence()

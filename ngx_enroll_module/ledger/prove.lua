@@ -3,11 +3,11 @@
 -- KEYS[5]  enroll:{p}:attestation:<digest of iss and jti>: each serves once
 -- KEYS[6]  enroll:{p}:subject:<digest>, where the subject alone is named;
 --          KEYS[1] is then the record of the id that ARGV[2] guesses
--- ARGV[6]  the subject that it names, or ''
--- ARGV[7]  the level: 1, 2, 3
--- ARGV[8]  how long the attestation could be presented again, in ms
--- ARGV[9]  how many of the ARGV that follow are of the proof
--- ARGV[10…] field, value, …: proof and its parts
+-- ARGV[8]  the subject that it names, or ''
+-- ARGV[9]  the level: 1, 2, 3
+-- ARGV[10]  how long the attestation could be presented again, in ms
+-- ARGV[11]  how many of the ARGV that follow are of the proof
+-- ARGV[12…] field, value, …: proof and its parts
 -- and then the rules of all classes
 --
 -- Verdicts
@@ -20,12 +20,12 @@
 --   unknown, class, and those of a token that has ended or is claimed
 
 local ATTESTATION, SUBJECT = KEYS[5], KEYS[6]
-local n = tonumber(ARGV[9])
+local n = tonumber(ARGV[11])
 
 if SUBJECT then
     local token = redis.call('HGET', SUBJECT, 'token') or ''
     if token ~= ID and token ~= '' then
-        return { 'again', decimal(now), { 'token', token }, told }
+        return answer('again', { 'token', token })
     end
 end
 
@@ -34,7 +34,7 @@ local state = record.state
 if not state then
     return reply('unknown')
 end
-if ARGV[6] ~= '' and ARGV[6] ~= record.subject then
+if ARGV[8] ~= '' and ARGV[8] ~= record.subject then
     return reply(refuse('prove', record, 'subject'))
 end
 if state == 'claimed' then
@@ -47,22 +47,22 @@ if now >= tonumber(record.session_ends_at or record.expires_at) then
     return reply(expire(record))
 end
 
-local rule = rule_of(record, 10 + n)
+local rule = rule_of(record, 12 + n)
 if not rule then
     return reply(refuse('prove', record, 'class'))
 end
-if tonumber(ARGV[7]) < rule.proof then
+if tonumber(ARGV[9]) < rule.proof then
     return reply(refuse('prove', record, 'level'))
 end
-if tonumber(ARGV[7]) < (LEVELS[record.proof] or 0) then
+if tonumber(ARGV[9]) < (LEVELS[record.proof] or 0) then
     return reply(refuse('prove', record, 'level'))
 end
-if not redis.call('SET', ATTESTATION, OP, 'NX', 'PX', ARGV[8]) then
+if not redis.call('SET', ATTESTATION, OP, 'NX', 'PX', ARGV[10]) then
     if redis.call('GET', ATTESTATION) == OP then
         return reply('ok')
     end
     -- who brings it twice to the same token is told so
-    for i = 10, 9 + n, 2 do
+    for i = 12, 11 + n, 2 do
         if ARGV[i] == 'proof_jti' and ARGV[i + 1] == record.proof_jti then
             return reply('repeat')
         end
@@ -71,7 +71,7 @@ if not redis.call('SET', ATTESTATION, OP, 'NX', 'PX', ARGV[8]) then
 end
 
 local fields, extra = {}, {}
-for i = 10, 9 + n, 2 do
+for i = 12, 11 + n, 2 do
     append(fields, { ARGV[i], ARGV[i + 1] })
     if ARGV[i] ~= 'proof_mac' and ARGV[i] ~= 'proof_prover'
        and ARGV[i] ~= 'proof_subject'

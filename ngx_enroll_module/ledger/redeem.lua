@@ -1,9 +1,9 @@
 -- redeem: the bearer exchanges the token for a session. Works once (I1).
 --
--- ARGV[6]  the session's digest
--- ARGV[7]  '1': the proxy knows it to be spent, and only tells that it was
+-- ARGV[8]  the session's digest
+-- ARGV[9]  '1': the proxy knows it to be spent, and only tells that it was
 --          presented again
--- ARGV[8…] the rules of all classes
+-- ARGV[10…] the rules of all classes
 --
 -- Verdicts: ok, unknown, expired, redeemed (also while a claim is open),
 -- enrolled, revoked, locked, void, class, unapproved, denied
@@ -14,11 +14,11 @@ if record.op == OP then
 end
 
 local state = record.state
-local rule = state and rule_of(record, 8)
+local rule = state and rule_of(record, 10)
 if not state then
     return reply('unknown')
 end
-if state == 'redeemed' and record.session == ARGV[6] then
+if state == 'redeemed' and record.session == ARGV[8] then
     -- this call's own, between whose copies another verb has come: nobody
     -- else has drawn this session
     redis.call('HSET', RECORD, 'op', OP)
@@ -30,7 +30,7 @@ end
 if state ~= 'issued' then
     return reply(refuse('redeem', record, ended(record)))
 end
-if ARGV[7] == '1' then
+if ARGV[9] == '1' then
     -- spent, as a proxy saw: the store forgot it
     redis.call('ZREM', LIVE, ID)
     change('void', record, 'void', { 'voided_at', decimal(now) }, {})
@@ -45,5 +45,5 @@ if reason then
     return reply(refuse('redeem', record, reason, why))
 end
 
-redeem(record, ARGV[6])
+redeem(record, ARGV[8])
 return reply('ok')

@@ -2,15 +2,15 @@
 -- it. Each event is told of once.
 --
 -- KEYS[5]  enroll:{p}:request:<issuer>:<event>
--- ARGV[6]  the reason
--- ARGV[7]  why, in words
--- ARGV[8]  how many of the ARGV that follow are of the order
--- ARGV[9…] field, value, …: as in issue
+-- ARGV[8]  the reason
+-- ARGV[9]  why, in words
+-- ARGV[10]  how many of the ARGV that follow are of the order
+-- ARGV[11…] field, value, …: as in issue
 --
 -- Verdicts: ok
 
 local order = {}
-for i = 9, 8 + tonumber(ARGV[8]), 2 do
+for i = 11, 10 + tonumber(ARGV[10]), 2 do
     order[ARGV[i]] = ARGV[i + 1]
 end
 
@@ -19,6 +19,6 @@ if redis.call('GET', KEYS[5]) then
 end
 
 remember(KEYS[5], 'refused ' .. decimal(now))
-tell('refuse', '', order, { 'step', 'issue', 'reason', ARGV[6],
-                            'why', ARGV[7], 'channel', order.channel })
+tell('refuse', '', order, { 'step', 'issue', 'reason', ARGV[8],
+                            'why', ARGV[9], 'channel', order.channel })
 return reply('ok')

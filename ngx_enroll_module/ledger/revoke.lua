@@ -5,9 +5,9 @@
 --          after it
 -- KEYS[6]  enroll:{p}:subject:<digest>, where the subject is asked for;
 --          KEYS[1] is then the record of the id that ARGV[2] guesses
--- ARGV[6]  why, in the issuer's words
--- ARGV[7]  by whom: the issuer
--- ARGV[8]  the issuer's event
+-- ARGV[8]  why, in the issuer's words
+-- ARGV[9]  by whom: the issuer
+-- ARGV[10]  the issuer's event
 --
 -- Verdicts
 --   ok      revoked, now or before; a claim that is open settles first
@@ -19,18 +19,17 @@ local ANSWER, SUBJECT = KEYS[5], KEYS[6]
 
 local before, id = answered(ANSWER, 'revoke')
 if before and load(RECORD).op ~= OP then
-    return { before == 'ok' and 'repeat' or before, decimal(now),
-             { 'token', id }, told }
+    return answer(before == 'ok' and 'repeat' or before, { 'token', id })
 end
 
 if SUBJECT then
     local token = redis.call('HGET', SUBJECT, 'token') or ''
     if token ~= ID and token ~= '' then
-        return { 'again', decimal(now), { 'token', token }, told }
+        return answer('again', { 'token', token })
     end
 end
 
-local function answer(verdict)
+local function done(verdict)
     remember(ANSWER, 'revoke ' .. verdict .. ' ' .. ID)
     return reply(verdict)
 end
@@ -42,14 +41,14 @@ end
 
 local record = load(RECORD)
 if not record.state then
-    return answer('unknown')
+    return done('unknown')
 end
 if record.op == OP or record.revoked_at then
-    return answer('ok')
+    return done('ok')
 end
 if not live(record) and record.state ~= 'claimed' then
-    return answer(ended(record))
+    return done(ended(record))
 end
 
-revoke(RECORD, ID, record, ARGV[6], ARGV[7], { 'leaver', ARGV[8] })
-return answer('ok')
+revoke(RECORD, ID, record, ARGV[8], ARGV[9], { 'leaver', ARGV[10] })
+return done('ok')

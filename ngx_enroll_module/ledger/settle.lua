@@ -1,14 +1,14 @@
 -- settle: the outcome of a claim, compared and set on the claim's id.
 --
 -- KEYS[5]  enroll:{p}:subject:<digest>
--- ARGV[6]  the claim's id
--- ARGV[7]  enrolled  the IdP registered the passkey: the end
+-- ARGV[8]  the claim's id
+-- ARGV[9]  enrolled  the IdP registered the passkey: the end
 --          refused   the IdP said no: the holder may retry while attempts
 --                    are left, otherwise the token is locked
 --          unknown   nobody knows: stays claimed, closed for ever
 --          released  the request was never sent to the IdP: reopened, and
 --                    the attempt is given back
--- ARGV[8]  the IdP's status, or ''
+-- ARGV[10]  the IdP's status, or ''
 --
 -- Verdicts: ok, unknown (no record), stale (not this claim, or settled)
 --
@@ -16,7 +16,7 @@
 -- claim is withdrawn then, and does nothing when it comes.
 
 local SUBJECT = KEYS[5]
-local claim, outcome, status = ARGV[6], ARGV[7], ARGV[8]
+local claim, outcome, status = ARGV[8], ARGV[9], ARGV[10]
 
 local record = load(RECORD)
 if record.op == OP then
@@ -25,7 +25,9 @@ end
 if not record.state then
     return reply('unknown')
 end
-if record.state ~= 'claimed' or record.claim ~= claim or record.outcome then
+-- of an older epoch: what the IdP did is still told, but nothing is reopened
+local claimed = record.state == 'claimed' or record.was == 'claimed'
+if not claimed or record.claim ~= claim or record.outcome then
     if outcome == 'released' and record.claim ~= claim then
         redis.call('HSET', RECORD, 'withdrawn:' .. claim, decimal(now))
     end
@@ -33,7 +35,7 @@ if record.state ~= 'claimed' or record.claim ~= claim or record.outcome then
 end
 
 local attempts = tonumber(record.attempts)
-local to, fields = 'claimed', { 'outcome', outcome, 'settled_at',
+local to, fields = record.was and 'void' or 'claimed', { 'outcome', outcome, 'settled_at',
                                 decimal(now) }
 if outcome == 'enrolled' then
     to = 'enrolled'
@@ -45,7 +47,9 @@ elseif outcome ~= 'unknown' then
         fields[#fields + 1] = 'attempts'
         fields[#fields + 1] = decimal(attempts)
     end
-    if record.revoked_at then
+    if record.was then
+        to = 'void'
+    elseif record.revoked_at then
         to = 'revoked'
     elseif attempts >= tonumber(record.attempts_allowed) then
         to = 'locked'

@@ -1,14 +1,14 @@
 -- show: reads a record and changes nothing.
 --
--- ARGV[6]  the session's digest: may it go on?  '': whoever asks
--- ARGV[7]  '1': the token itself was presented
+-- ARGV[8]  the session's digest: may it go on?  '': whoever asks
+-- ARGV[9]  '1': the token itself was presented
 --
 -- Verdicts: ok, unknown, order (a token that has begun nothing), void,
 -- expired, redeemed, claimed, enrolled, revoked, locked
 
 local record = load(RECORD)
 local state = record.state
-local session = ARGV[6]
+local session = ARGV[8]
 
 if not state then
     return reply('unknown')
@@ -17,7 +17,7 @@ if session == '' then
     return reply('ok')
 end
 if state == 'issued' then
-    return reply(ARGV[7] == '1' and 'order' or 'void')
+    return reply(ARGV[9] == '1' and 'order' or 'void')
 end
 if state ~= 'redeemed' and state ~= 'claimed' then
     return reply(ended(record))

@@ -2,7 +2,7 @@
 -- event can be repeated; unless the subject leaves meanwhile.
 --
 -- KEYS[5]  enroll:{p}:request:<issuer>:<event>
--- ARGV[6]  why, in a word
+-- ARGV[8]  why, in a word
 --
 -- Verdicts: ok, unknown (no record)
 
@@ -18,6 +18,6 @@ if not record.state then
     return reply('unknown')
 end
 if live(record) then
-    revoke(RECORD, ID, record, ARGV[6], 'proxy')
+    revoke(RECORD, ID, record, ARGV[8], 'proxy')
 end
 return reply('ok')

@@ -23,7 +23,7 @@ sub audit {
 
     for my $event (@events) {
         my ($seq, $id) = @$event{qw(seq id)};
-        next if !defined $event->{to};
+        next if !defined $event->{to} || !defined $id;
 
         my $from = $state{$id} // 'none';
         push @problems, "event $seq: $event->{event} of $id from "
@@ -51,8 +51,10 @@ sub _numbers {
     my $next = 1;
 
     for my $event (@$events) {
+        # an epoch begins with a leap
         push @problems, "event $event->{seq} where $next is due"
-            if $event->{seq} != $next;
+            if $event->{seq} != $next && ($event->{event} ne 'fence'
+                || $event->{seq} < $next);
         $next = $event->{seq} + 1;
     }
 

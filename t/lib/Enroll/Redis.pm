@@ -133,6 +133,17 @@ sub stop {
     return;
 }
 
+# What an operator does before a restart by plan: the next incarnation of the
+# server is adopted (I10).
+
+sub plan {
+    my ($self) = @_;
+    $self->command('HSET', $_, 'planned', '1')
+        for grep { /:meta$/ } $self->keys;
+    return $self;
+}
+
+
 sub restart {
     my ($self, $signal) = @_;
     $self->stop($signal);
