@@ -131,6 +131,10 @@ ngx_enroll_redis_connection_close(ngx_enroll_redis_connection_t *conn,
 
     ngx_enroll_redis_connection_destroy(conn);
 
+    if (state != NGX_ENROLL_REDIS_READY && server->locator) {
+        server->locator->failed(server->locator_data);
+    }
+
     if (state != NGX_ENROLL_REDIS_READY || conn->retired) {
         server->current++;
 
@@ -158,6 +162,11 @@ ngx_enroll_redis_connection_destroy(ngx_enroll_redis_connection_t *conn)
 
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
+    }
+
+    if (conn->locating) {
+        conn->locating = 0;
+        conn->server->locator->cancel(conn->server->locator_data);
     }
 
     if (conn->resolving) {

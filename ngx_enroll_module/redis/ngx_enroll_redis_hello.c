@@ -88,8 +88,16 @@ ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
     static const ngx_str_t  role[] = { ngx_string("ROLE") };
     static const ngx_str_t  ping[] = { ngx_string("PING") };
 
-    if (ngx_enroll_redis_hello_auth(conn, commands) != NGX_OK
-        || ngx_enroll_redis_hello_select(conn, commands) != NGX_OK
+    if (ngx_enroll_redis_hello_auth(conn, commands) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (conn->conf->asked) {
+        return ngx_enroll_redis_hello_add(conn, commands,
+                                          ngx_enroll_redis_ping, 1, ping);
+    }
+
+    if (ngx_enroll_redis_hello_select(conn, commands) != NGX_OK
         || ngx_enroll_redis_hello_add(conn, commands,
                                       ngx_enroll_redis_setname, 3, setname)
            != NGX_OK

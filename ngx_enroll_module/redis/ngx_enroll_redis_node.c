@@ -181,6 +181,29 @@ ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,
 
 
 void
+ngx_enroll_redis_node_retire(ngx_enroll_redis_node_t *node,
+    const char *failure)
+{
+    ngx_uint_t                      i;
+    ngx_enroll_redis_connection_t  *conn;
+
+    for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
+        conn = &node->connections[i];
+
+        if (conn->state != NGX_ENROLL_REDIS_READY) {
+            continue;
+        }
+
+        conn->retired = failure;
+
+        if (conn->nfifo == 0) {
+            ngx_enroll_redis_connection_close(conn, NULL);
+        }
+    }
+}
+
+
+void
 ngx_enroll_redis_node_destroy(ngx_enroll_redis_node_t *node)
 {
     ngx_uint_t              i;

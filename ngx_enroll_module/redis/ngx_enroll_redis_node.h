@@ -50,6 +50,10 @@ void ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
 void ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,
     ngx_enroll_redis_stat_t *stat);
 
+/* Its connections are used no more, and closed once they are drained. */
+void ngx_enroll_redis_node_retire(ngx_enroll_redis_node_t *node,
+    const char *failure);
+
 /* The worker's memory goes: no operation hears of it. */
 void ngx_enroll_redis_node_destroy(ngx_enroll_redis_node_t *node);
 
