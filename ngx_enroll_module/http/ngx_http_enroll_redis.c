@@ -306,7 +306,7 @@ ngx_http_enroll_redis_users(ngx_conf_t *cf,
 }
 
 
-/* Those who are asked where the master is. */
+/* Those who are asked where the master is, or who has which slots. */
 
 static char *
 ngx_http_enroll_redis_servers(ngx_conf_t *cf,
@@ -314,6 +314,12 @@ ngx_http_enroll_redis_servers(ngx_conf_t *cf,
 {
     ngx_uint_t                i;
     ngx_enroll_redis_conf_t  *servers, *server;
+
+    if (conf->topology == NGX_ENROLL_REDIS_CLUSTER && conf->database) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                              "a cluster has no databases, "
+                              "\"enroll_redis_database\" must be 0");
+    }
 
     servers = ngx_pcalloc(cf->pool,
                           conf->nurls * sizeof(ngx_enroll_redis_conf_t));
@@ -326,8 +332,11 @@ ngx_http_enroll_redis_servers(ngx_conf_t *cf,
         *server = *ready;
 
         server->asked = 1;
-        server->user = conf->sentinel_user;
-        server->password = conf->sentinel_password;
+
+        if (conf->topology == NGX_ENROLL_REDIS_SENTINEL) {
+            server->user = conf->sentinel_user;
+            server->password = conf->sentinel_password;
+        }
 
         if (ngx_http_enroll_redis_locate(cf, conf, &conf->url[i], server)
             != NGX_CONF_OK)
@@ -340,7 +349,7 @@ ngx_http_enroll_redis_servers(ngx_conf_t *cf,
         }
     }
 
-    ready->address = conf->master;
+    ready->address = conf->master.len ? conf->master : conf->url->url;
     ready->servers = servers;
     ready->nservers = conf->nurls;
     ready->resolver = ngx_http_enroll_redis_resolver(cf, conf,
@@ -559,6 +568,22 @@ ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_enroll_redis_conf_t  *rcf;
 
     rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
+
+    return ngx_http_enroll_redis_addresses(cf, rcf, 1,
+                                           NGX_HTTP_ENROLL_REDIS_PORT);
+}
+
+
+char *
+ngx_http_enroll_redis_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_redis_conf_t  *rcf;
+
+    rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
+
+    if (rcf->url == NULL) {
+        rcf->topology = NGX_ENROLL_REDIS_CLUSTER;
+    }
 
     return ngx_http_enroll_redis_addresses(cf, rcf, 1,
                                            NGX_HTTP_ENROLL_REDIS_PORT);

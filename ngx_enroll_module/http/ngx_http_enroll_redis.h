@@ -76,6 +76,8 @@ char *ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_redis_sentinel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_enroll_redis_cluster(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_enroll_redis_string(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -119,6 +121,9 @@ extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_retry_bounds;
     ngx_http_enroll_redis_command("enroll_redis_sentinel_password_file",      \
         NGX_CONF_TAKE1, ngx_http_enroll_redis_password_file,                  \
         redis.sentinel_password, NULL),                                       \
+                                                                              \
+    ngx_http_enroll_redis_command("enroll_redis_cluster", NGX_CONF_1MORE,     \
+        ngx_http_enroll_redis_cluster, redis, NULL),                          \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_user", NGX_CONF_TAKE1,        \
         ngx_http_enroll_redis_string, redis.user, NULL),                      \

@@ -1,15 +1,17 @@
 
 /*
- * The topology: which server an operation goes to. There is one, and it is
- * where the configuration or the sentinels say.
+ * The topology: which server an operation goes to. There is one, where the
+ * configuration or the sentinels say, or a cluster of them.
  */
 
+#include "ngx_enroll_redis_cluster.h"
 #include "ngx_enroll_redis_sentinel.h"
 
 
 struct ngx_enroll_redis_s {
     ngx_enroll_redis_node_t        node;
     ngx_enroll_redis_sentinel_t   *sentinel;     /* NULL: none is asked */
+    ngx_enroll_redis_cluster_t    *cluster;      /* NULL: there is one node */
 };
 
 
@@ -52,6 +54,16 @@ ngx_enroll_redis_init(ngx_enroll_redis_t *redis,
         return NGX_OK;
     }
 
+    if (conf->topology == NGX_ENROLL_REDIS_CLUSTER) {
+        redis->cluster = ngx_calloc(sizeof(ngx_enroll_redis_cluster_t), log);
+        if (redis->cluster == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_enroll_redis_cluster_init(redis->cluster, conf);
+        return NGX_OK;
+    }
+
     redis->sentinel = ngx_calloc(sizeof(ngx_enroll_redis_sentinel_t), log);
     if (redis->sentinel == NULL) {
         return NGX_ERROR;
@@ -66,6 +78,11 @@ ngx_enroll_redis_init(ngx_enroll_redis_t *redis,
 void
 ngx_enroll_redis_send(ngx_enroll_redis_t *redis, ngx_enroll_redis_op_t *op)
 {
+    if (redis->cluster) {
+        ngx_enroll_redis_cluster_send(redis->cluster, op);
+        return;
+    }
+
     ngx_enroll_redis_node_send(&redis->node, op);
 }
 
@@ -74,6 +91,11 @@ void
 ngx_enroll_redis_stat(ngx_enroll_redis_t *redis,
     ngx_enroll_redis_stat_t *stat)
 {
+    if (redis->cluster) {
+        ngx_enroll_redis_cluster_stat(redis->cluster, stat);
+        return;
+    }
+
     ngx_enroll_redis_node_stat(&redis->node, stat);
 }
 
@@ -85,7 +107,13 @@ ngx_enroll_redis_cleanup(void *data)
 
     redis = data;
 
-    ngx_enroll_redis_node_destroy(&redis->node);
+    if (redis->cluster) {
+        ngx_enroll_redis_cluster_destroy(redis->cluster);
+        ngx_free(redis->cluster);
+
+    } else {
+        ngx_enroll_redis_node_destroy(&redis->node);
+    }
 
     if (redis->sentinel) {
         ngx_enroll_redis_sentinel_destroy(redis->sentinel);

@@ -26,7 +26,8 @@
  */
 typedef enum {
     NGX_ENROLL_REDIS_SINGLE = 0,
-    NGX_ENROLL_REDIS_SENTINEL
+    NGX_ENROLL_REDIS_SENTINEL,
+    NGX_ENROLL_REDIS_CLUSTER
 } ngx_enroll_redis_topology_e;
 
 
@@ -103,9 +104,15 @@ struct ngx_enroll_redis_op_s {
      */
     unsigned                      repeat:1;
 
+    /* of its keys, in a cluster; SLOT_ANY, the default, where it has none */
+    ngx_uint_t                    slot;
+
     /* the rest is redis/' own */
     unsigned                      repeated:1;
     unsigned                      written:1; /* whole, at least once */
+    unsigned                      asking:1;  /* command begins with ASKING */
+    unsigned                      asked:1;   /* whose reply has come */
+    ngx_uint_t                    redirects;
     size_t                        sent;      /* on this connection */
     ngx_int_t                     rc;
     ngx_enroll_resp_t             reply;

@@ -88,6 +88,7 @@ ngx_enroll_redis_connection_send(ngx_enroll_redis_connection_t *conn,
 {
     op->connection = conn;
     op->sent = 0;
+    op->asked = 0;
 
     ngx_queue_insert_tail(&conn->fifo, &op->queue);
     conn->nfifo++;
@@ -436,9 +437,20 @@ ngx_enroll_redis_connection_reply(ngx_enroll_redis_connection_t *conn)
         return NGX_DONE;
     }
 
+    if (op->asking && !op->asked) {
+        /* that was ASKING's */
+        op->asked = 1;
+        return NGX_OK;
+    }
+
     ngx_enroll_redis_connection_take(conn, op);
 
     conn->owner->reply(conn, op);
+
+    if (conn->state != NGX_ENROLL_REDIS_READY) {
+        /* the operation was sent anew, and that failed */
+        return NGX_DONE;
+    }
 
     if (conn->retired && conn->nfifo == 0) {
         ngx_enroll_redis_connection_close(conn, conn->retired);

@@ -141,7 +141,9 @@ ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
     op->timer.data = op;
     op->timer.log = node->log;
 
-    ngx_add_timer(&op->timer, node->conf->timeout);
+    if (!op->timer.timer_set) {
+        ngx_add_timer(&op->timer, node->conf->timeout);
+    }
 
     conn = ngx_enroll_redis_node_best(node);
 
@@ -200,6 +202,21 @@ ngx_enroll_redis_node_retire(ngx_enroll_redis_node_t *node,
             ngx_enroll_redis_connection_close(conn, NULL);
         }
     }
+}
+
+
+ngx_uint_t
+ngx_enroll_redis_node_idle(ngx_enroll_redis_node_t *node)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
+        if (node->connections[i].state != NGX_ENROLL_REDIS_CLOSED) {
+            return 0;
+        }
+    }
+
+    return node->nwaiting == 0;
 }
 
 
@@ -344,7 +361,9 @@ ngx_enroll_redis_node_schedule(ngx_enroll_redis_node_t *node)
     ngx_uint_t  shift;
     ngx_msec_t  delay;
 
-    if (node->leaving || (ngx_exiting && node->nwaiting == 0)) {
+    if (node->leaving
+        || ((ngx_exiting || node->unused) && node->nwaiting == 0))
+    {
         return;
     }
 
@@ -375,7 +394,7 @@ ngx_enroll_redis_node_timer(ngx_event_t *ev)
 
     node = ev->data;
 
-    if (ngx_exiting && node->nwaiting == 0) {
+    if ((ngx_exiting || node->unused) && node->nwaiting == 0) {
         return;
     }
 
@@ -507,7 +526,11 @@ ngx_enroll_redis_node_reply(ngx_enroll_redis_connection_t *conn,
             conn->retired = refusal->failure;
         }
 
-        ngx_enroll_redis_op_refuse(op, refusal->failure);
+        if (node->keeper == NULL
+            || node->keeper->refused(node, op, refusal->failure) != NGX_OK)
+        {
+            ngx_enroll_redis_op_refuse(op, refusal->failure);
+        }
     }
 
     ngx_enroll_redis_node_may_leave(node);
@@ -578,6 +601,10 @@ ngx_enroll_redis_node_closed(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_node_schedule(node);
 
     ngx_enroll_redis_node_may_leave(node);
+
+    if (node->keeper) {
+        node->keeper->closed(node, harmless);
+    }
 }
 
 
