@@ -370,6 +370,8 @@ subtest 'twice' => sub {
         enroll_status                       => ['location', ''],
         enroll_redis                        => ['any', '127.0.0.1'],
         enroll_redis_sentinel               => ['any', 'm 127.0.0.1'],
+        enroll_redis_cluster                => ['any', '127.0.0.1'],
+        enroll_partitions                   => ['http', '64'],
         enroll_redis_sentinel_user          => ['any', 'enroll'],
         enroll_redis_sentinel_password_file => ['any', $password],
         enroll_redis_user                   => ['any', 'enroll'],
@@ -565,6 +567,34 @@ subtest 'Redis' => sub {
         $at->('enroll_redis no-such-host.invalid; # here'),
         qr/host not found in "enroll_redis no-such-host.invalid/,
         qr/name a host that resolves now, or set "resolver"/;
+    for my $address ('localhost:x', ':6379', '127.0.0.1:0', 'unix:/x',
+        '127.0.0.1:65536', '[::1', 'a/b')
+    {
+        bad "a node $address",
+            $at->("enroll_redis_cluster 127.0.0.1 $address; # here"),
+            qr/in "enroll_redis_cluster \Q$address\E"/,
+            qr{"host\[:port\]".*or "\[IPv6 address\]\[:port\]"};
+    }
+
+    bad 'a database of a cluster', $at->("enroll_redis_database 1;\n"
+        . 'enroll_redis_cluster 127.0.0.1; # here'),
+        qr/a cluster has no databases, "enroll_redis_database" must be 0/,
+        qr/for "enroll_redis_cluster 127.0.0.1"/;
+    bad 'a cluster and sentinels', $at->("enroll_redis_cluster 127.0.0.1;\n"
+        . 'enroll_redis_sentinel m 127.0.0.1; # here'),
+        qr/"enroll_redis_sentinel" and "enroll_redis_cluster" exclude/;
+
+    for my $number ('0', '257', '-1', 'abc', '""') {
+        (my $shown = $number) =~ tr/"//d;
+        bad "enroll_partitions $number", "enroll_partitions $number; # here",
+            qr/invalid value "\Q$shown\E" in "enroll_partitions"/,
+            qr/must be a number from 1 to 256/;
+    }
+
+    bad 'partitions of a server', server("enroll_partitions 2; # here"),
+        qr/"enroll_partitions" directive is not allowed here/;
+    good 'as many as can be', "enroll_partitions 256;\n" . server('');
+
     for my $address ('localhost:x', ':26379', '127.0.0.1:0', 'unix:/x',
         '127.0.0.1:65536', '[::1', 'a/b')
     {
