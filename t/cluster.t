@@ -21,9 +21,18 @@ my $dir = sub_dir('secrets');
 spew("$dir/right", "$password\n", 0600);
 spew("$dir/wrong", "wrongpassword\n", 0600);
 
+# the user that the docs advise
+my $docs = slurp(top() . '/docs/operations.md');
+my ($rules) = $docs =~ /^user enroll on >PASSWORD (.*?)^```/ms
+    or die 'docs/operations.md names no ACL user';
+my ($more) = $docs =~ /^(\+cluster\|slots .*)$/m
+    or die 'docs/operations.md does not say what he may do to a cluster';
+$rules =~ s/\s*\\?\n\s*/ /g;
+
 my $cluster = Enroll::Cluster->new(name => 'cluster');
 my $tls = Enroll::Cluster->new(name => 'tls', masters => 1, replicas => 0,
-    tls => 1, password => $password);
+    tls => 1, password => $password,
+    acl => ["user enroll on >$password $rules $more"]);
 my $single = redis(name => 'single', tcp => 1);
 
 my $dead = '127.0.0.1:' . free_port();
@@ -42,6 +51,10 @@ my %way = (
     dead     => "$quick enroll_redis_cluster $dead $seed;",
     hanging  => "$quick enroll_redis_cluster $hanging $seed;",
     tls      => "$quick enroll_redis_cluster $secure; $ca
+        enroll_redis_password_file %%FILES%%/right;",
+
+    user     => "$quick enroll_redis_cluster $secure; $ca
+        enroll_redis_user enroll;
         enroll_redis_password_file %%FILES%%/right;",
 
     none     => "$quick enroll_redis_cluster $dead $dead;",
@@ -130,6 +143,7 @@ ok $stack->enrol, 'an enrollment';
 works('dead', 'the first address is dead');
 works('hanging', 'the first address hangs');
 works('tls', 'TLS and a password');
+works('user', 'the user that the docs advise');
 
 fails('none', 'nobody at any address',
     qr/no node of the cluster helps \(the last: connect failed/);

@@ -22,8 +22,13 @@ my $dir = sub_dir('secrets');
 my %file = (master => $password, guard => $guard, wrong => 'wrongpassword');
 spew("$dir/$_", "$file{$_}\n", 0600) for keys %file;
 
+# the user that the docs advise
+my ($rules) = slurp(top() . '/docs/operations.md')
+    =~ /^user enroll on >PASSWORD (.*sentinel\|.*)$/m
+    or die 'docs/operations.md names no user for the sentinels';
+
 my $set = Enroll::Sentinels->new(name => 'set', password => $password,
-    guard => $guard);
+    guard => $guard, acl => ["user enroll on >$guard $rules"]);
 my $tls = Enroll::Sentinels->new(name => 'tls', replicas => 0,
     sentinels => 1, tls => 1);
 
@@ -62,6 +67,7 @@ my %way = (
     hanging   => "$by enroll $hanging $second;",
     liar      => "$by enroll 127.0.0.1:$lies $second $third;",
     raver     => "$by enroll 127.0.0.1:$raves $second;",
+    user      => "$by enroll $first; enroll_redis_sentinel_user enroll;",
     tls       => 'enroll_redis_sentinel enroll ' . $tls->addresses . ';
         enroll_redis_ssl on; enroll_redis_ssl_trusted_certificate %%CA%%;',
 
@@ -152,6 +158,7 @@ works('hanging', 'the first sentinel hangs');
 ok holds_within(5, sub { issue('liar')->status == 201 }),
     'the first sentinel names a replica: the others are asked';
 works('raver', 'the first sentinel names no address');
+works('user', 'a user at the sentinels, who may do what the docs say');
 works('tls', 'sentinel and master by TLS');
 
 fails('name', 'a master that no sentinel knows',

@@ -1,6 +1,7 @@
 
 #include "ngx_http_enroll_redis.h"
 #include "ngx_http_enroll_secret.h"
+#include "ngx_enroll_script.h"
 
 
 #define NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX  1024
@@ -259,6 +260,7 @@ ngx_http_enroll_redis_finish(ngx_conf_t *cf,
     ready->queue = conf->queue;
     ready->failures = conf->failures;
     ready->retry = conf->retry;
+    ready->probe = ngx_enroll_script_probe;
 
     ready->topology = conf->topology;
     ready->master = conf->master;

@@ -67,6 +67,12 @@ struct ngx_enroll_redis_conf_s {
     ngx_uint_t                        nservers;
     const ngx_enroll_redis_conf_t    *servers;  /* those who are asked */
 
+    /*
+     * A script that names what the server lacks, in an array; run before a
+     * connection is used. Empty: none.
+     */
+    ngx_str_t            probe;
+
     unsigned             asked:1;        /* it is one of them: its role does
                                             not matter */
 };

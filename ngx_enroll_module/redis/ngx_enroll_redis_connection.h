@@ -15,8 +15,8 @@
 #include <ngx_event_connect.h>
 
 
-/* AUTH, SELECT, CLIENT SETNAME, ROLE, PING */
-#define NGX_ENROLL_REDIS_HELLO_MAX  5
+/* AUTH, SELECT, CLIENT SETNAME, ROLE, the probe, PING */
+#define NGX_ENROLL_REDIS_HELLO_MAX  6
 
 
 typedef enum {

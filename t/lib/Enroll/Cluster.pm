@@ -7,6 +7,7 @@ package Enroll::Cluster;
 #         masters  => 3,
 #         replicas => 1,             # of each
 #         password => '…',
+#         acl      => ['user …'],
 #         tls      => 1,             # and nothing else
 #         conf     => ['…'],
 #     );
@@ -47,7 +48,7 @@ sub new {
     my $count = $self->{masters} * (1 + $self->{replicas});
     $self->{servers} = [map { Enroll::Redis->new(
         name => "$self->{name}-redis$_", tcp => 1, tls => $arg{tls},
-        password => $arg{password},
+        password => $arg{password}, acl => $arg{acl},
         conf => [@common, 'cluster-port ' . free_port()]) } 0 .. $count - 1];
 
     $self->_create;

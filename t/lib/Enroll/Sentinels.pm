@@ -9,6 +9,7 @@ package Enroll::Sentinels;
 #         sentinels => 3,
 #         password  => '…',          # of the servers
 #         guard     => '…',          # of the sentinels
+#         acl       => ['user …'],   # of the sentinels
 #         tls       => 1,            # of all of them
 #         conf      => ['…'],        # of the servers
 #     );
@@ -102,7 +103,8 @@ sub _start_sentinel {
         "sentinel parallel-syncs $name 2",
         (defined $self->{password}
             ? "sentinel auth-pass $name $self->{password}" : ()),
-        (defined $self->{guard} ? "requirepass $self->{guard}" : ()));
+        (defined $self->{guard} ? "requirepass $self->{guard}" : ()),
+        @{$self->{acl} || []});
 
     spew("$dir/sentinel.conf", join '', map { "$_\n" } @conf);
 
