@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Enroll::Audit qw(audit);
 use Enroll::Cluster;
 use Enroll::Load;
+use Enroll::Process;
 use Enroll::Test;
 use IO::Socket::INET;
 use Time::HiRes qw(time);
@@ -69,6 +70,57 @@ my %way = (
         enroll_redis_password_file %%FILES%%/right;",
 );
 
+# nodes that say what no node should: all slots are theirs, and nothing is
+
+my $zero = $cluster->slot('enroll:{0}:meta');
+my $all = '*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n';
+my $mine = $all . '$9\r\n127.0.0.1\r\n:PORT';
+
+my %node = (
+    moved    => [$mine, "-MOVED $zero 127.0.0.1:PORT"],
+    here     => [$mine, "-MOVED $zero :PORT"],
+    nil      => [$all . '$-1\r\n:PORT', "-MOVED $zero 127.0.0.1:PORT"],
+    empty    => [$all . '$0\r\n\r\n:PORT', "-MOVED $zero 127.0.0.1:PORT"],
+    ask      => [$mine, "-ASK $zero 127.0.0.1:PORT"],
+    other    => [$mine, '-MOVED 1 127.0.0.1:PORT'],
+    noport   => [$mine, "-MOVED $zero 127.0.0.1:0"],
+    noslot   => [$mine, '-MOVED 16384 127.0.0.1:PORT'],
+    nohost   => [$mine, "-MOVED $zero evil host:PORT"],
+    down     => [$mine, '-CLUSTERDOWN The cluster is down'],
+    loading  => [$mine, '-LOADING Redis is loading'],
+    readonly => [$mine, '-READONLY You can not write'],
+    again    => [$mine, '-TRYAGAIN Multiple keys'],
+
+    text     => ['+OK', '-ERR'],
+    none     => ['*0', '-ERR'],
+    number   => ['*1\r\n:1', '-ERR'],
+    short    => ['*1\r\n*2\r\n:0\r\n:1', '-ERR'],
+    beyond   => ['*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n$9\r\n127.0.0.1\r\n:1',
+        '-ERR'],
+    negative => ['*1\r\n*3\r\n:-1\r\n:1\r\n*2\r\n$9\r\n127.0.0.1\r\n:1',
+        '-ERR'],
+    turned   => ['*1\r\n*3\r\n:9\r\n:8\r\n*2\r\n$9\r\n127.0.0.1\r\n:1',
+        '-ERR'],
+    portless => [$all . '$9\r\n127.0.0.1\r\n:0', '-ERR'],
+    far      => [$all . '$9\r\n127.0.0.1\r\n:65536', '-ERR'],
+    evil     => [$all . '$9\r\nevil\nhost\r\n:6379', '-ERR'],
+    words    => [$all . '$9\r\n127.0.0.1\r\n$1\r\n1', '-ERR'],
+);
+
+for my $name (keys %node) {
+    my $port = free_port();
+    my ($slots, $reply) = map { s/PORT/$port/gr } @{$node{$name}};
+    my $log = "$dir/node-$name.log";
+    $node{$name} = { log => $log, process => Enroll::Process->start(
+        output => $log, argv => [$^X, top() . '/t/fake/redis.pl',
+        "127.0.0.1:$port", "answer CLUSTER $slots", "answer EVALSHA $reply",
+        'serve']) };
+    $way{"node_$name"} = "$quick enroll_redis_cluster 127.0.0.1:$port;";
+}
+
+wait_for { my $log = $_->{log}; -s $log } 'a fake node to listen'
+    for values %node;
+
 my $stack = stack(
     redis_server => $single,
     redis => '',
@@ -92,8 +144,8 @@ $stack->{redis_server} = $cluster;
 my $subjects = 0;
 
 sub issue {
-    my ($way) = @_;
-    my $subject = "$way-" . ++$subjects;
+    my ($way, $subject) = @_;
+    $subject //= "$way-" . ++$subjects;
     my $body = qq({"subject":"$subject","class":"standard"});
     return http($stack->nginx->port($way))->post('/enroll/issue', $body,
         webhook_headers($stack->{secret}, $body),
@@ -179,6 +231,56 @@ my @elsewhere = grep { /\Aenroll:\{(\d+)\}:token:([0-9a-f]{4})/
 is "@elsewhere", '', 'each record is in the partition that its id says';
 is scalar(grep { !/\Aenroll:\{(?:\d+)\}:/ } @keys), 0,
     'each key is in a partition';
+
+
+# --- what nodes say that is not so
+
+my $zeroth;
+for (my $n = 0; !defined $zeroth; $n++) {
+    $zeroth = "zeroth-$n"
+        if partition($stack->issue(subject => "zeroth-$n")->json->{id}) == 0;
+}
+
+# The commands of a call, as that node has heard them, in a word each.
+
+sub heard {
+    my ($name) = @_;
+
+    my $from = -s $node{$name}{log};
+    my $status = issue("node_$name", $zeroth)->status;
+    my @heard = map { (split / /)[1] } substr(slurp($node{$name}{log}), $from)
+        =~ /^(\d+ (?:EVALSHA|EVAL|ASKING)\b)/mg;
+
+    return join ' ', $status, @heard;
+}
+
+heard($_) for sort keys %node;      # the connections are made
+
+my $six = join ' ', 503, ('EVALSHA') x 6;
+my %named = (
+    moved => 'a node that sends to itself is believed five times',
+    here  => 'an empty host is that of the node that says it',
+    nil   => 'a node that does not know its address has the one asked',
+    empty => 'nor one that says it by an empty text',
+);
+
+is heard($_), $six, "$named{$_}, then all is closed (I6)"
+    for qw(moved here nil empty);
+is heard('ask'), join(' ', 503, 'EVALSHA', ('ASKING', 'EVALSHA') x 5),
+    'ASK: ASKING goes right before the command, each time';
+is heard($_), '503 EVALSHA', "'$_' leads nowhere" for qw(other noport noslot
+    nohost down loading readonly);
+
+my $tries = () = heard('again') =~ /EVALSHA/g;
+cmp_ok $tries, '>', 6, 'TRYAGAIN: it is tried again';
+cmp_ok $tries, '<', 40, 'now and then, while there is time';
+
+is heard($_), '503', "slots like '$_' are nobody's" for qw(text none number
+    short beyond negative turned portless far evil words);
+
+my $asked = () = slurp($node{moved}{log}) =~ /^\d+ CLUSTER SLOTS/mg;
+cmp_ok $asked, '<', 100, 'and who has the slots is not asked all the time';
+$_->{process}->stop('TERM') for values %node;
 
 
 # --- what an id alone is good for
