@@ -240,8 +240,8 @@ sub run {
     my ($command) = @_;
 
     # of each id in the docs, whose it is there
-    my %ids = ('8dcdc3884b6661506b5fb27875f2bda0' => $id,
-        'c41f8b2f9a5d4f0ab3c67e1d20958e6f' => $eve->{id});
+    my %ids = ('0000c3884b6661506b5fb27875f2bda0' => $id,
+        '00008b2f9a5d4f0ab3c67e1d20958e6f' => $eve->{id});
     $command =~ s/([0-9a-f]{32})/$ids{$1} || $1/ge;
     $command =~ s{/var/log/nginx/}{$nginx_logs/}g;
     $command =~ s{/etc/nginx/enroll}{$stack->{dir}}g;
@@ -372,7 +372,7 @@ while (my ($request, $response) = splice @messages, 0, 2) {
 
     $body =~ s/\s+\z//;
     $body =~ s/enr_[\w-]+/$token/;
-    $body =~ s/c41f8b2f9a5d4f0ab3c67e1d20958e6f/$urgent/;
+    $body =~ s/00008b2f9a5d4f0ab3c67e1d20958e6f/$urgent/;
     $body =~ s{\Aey.*}{$path eq '/events' ? $event_token : $attestation}e;
 
     my @signed;
