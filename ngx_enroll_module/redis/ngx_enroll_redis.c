@@ -83,6 +83,10 @@ ngx_enroll_redis_send(ngx_enroll_redis_t *redis, ngx_enroll_redis_op_t *op)
         return;
     }
 
+    if (redis->sentinel) {
+        ngx_enroll_redis_sentinel_check(redis->sentinel);
+    }
+
     ngx_enroll_redis_node_send(&redis->node, op);
 }
 

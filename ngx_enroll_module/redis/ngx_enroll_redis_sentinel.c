@@ -2,6 +2,9 @@
 #include "ngx_enroll_redis_sentinel.h"
 
 
+#define NGX_ENROLL_REDIS_CHECK  1000     /* ms between two questions */
+
+
 static void ngx_enroll_redis_sentinel_locate(void *data,
     ngx_enroll_redis_connection_t *conn);
 static void ngx_enroll_redis_sentinel_cancel(void *data);
@@ -64,6 +67,21 @@ ngx_enroll_redis_sentinel_init(ngx_enroll_redis_sentinel_t *sentinel,
 
 
 void
+ngx_enroll_redis_sentinel_check(ngx_enroll_redis_sentinel_t *sentinel)
+{
+    if (!sentinel->named
+        || sentinel->inquiry.active
+        || ngx_exiting
+        || ngx_current_msec - sentinel->asked < NGX_ENROLL_REDIS_CHECK)
+    {
+        return;
+    }
+
+    ngx_enroll_redis_inquiry_start(&sentinel->inquiry);
+}
+
+
+void
 ngx_enroll_redis_sentinel_destroy(ngx_enroll_redis_sentinel_t *sentinel)
 {
     ngx_enroll_redis_inquiry_cancel(&sentinel->inquiry);
@@ -81,7 +99,9 @@ ngx_enroll_redis_sentinel_locate(void *data,
     sentinel->waiting = conn;
     conn->log.action = "asking the sentinels";
 
-    ngx_enroll_redis_inquiry_start(&sentinel->inquiry);
+    if (!sentinel->inquiry.active) {
+        ngx_enroll_redis_inquiry_start(&sentinel->inquiry);
+    }
 }
 
 
@@ -195,13 +215,21 @@ ngx_enroll_redis_sentinel_end(ngx_enroll_redis_inquiry_t *inquiry,
     sentinel = inquiry->data;
     server = &sentinel->node->server;
 
+    sentinel->asked = ngx_current_msec;
+
     conn = sentinel->waiting;
     sentinel->waiting = NULL;
 
-    /* there is nothing left to cancel */
-    conn->locating = 0;
+    if (conn) {
+        /* there is nothing left to cancel */
+        conn->locating = 0;
+    }
 
     if (rc != NGX_OK) {
+        if (conn == NULL) {
+            return;
+        }
+
         ngx_enroll_redis_connection_detail(conn, "the last: %s",
                                            inquiry->detail);
         ngx_enroll_redis_connection_close(conn, rc == NGX_ABORT
@@ -226,7 +254,9 @@ ngx_enroll_redis_sentinel_end(ngx_enroll_redis_inquiry_t *inquiry,
         server->current = server->naddrs;
     }
 
-    ngx_enroll_redis_connection_located(conn);
+    if (conn) {
+        ngx_enroll_redis_connection_located(conn);
+    }
 }
 
 
