@@ -192,7 +192,13 @@ ngx_enroll_redis_node_retire(ngx_enroll_redis_node_t *node,
     for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
         conn = &node->connections[i];
 
+        if (conn->state == NGX_ENROLL_REDIS_CLOSED || conn->locating) {
+            continue;
+        }
+
         if (conn->state != NGX_ENROLL_REDIS_READY) {
+            /* on its way to where it should not go any more */
+            ngx_enroll_redis_connection_close(conn, NULL);
             continue;
         }
 

@@ -220,15 +220,13 @@ ngx_enroll_redis_sentinel_end(ngx_enroll_redis_inquiry_t *inquiry,
     conn = sentinel->waiting;
     sentinel->waiting = NULL;
 
-    if (conn) {
-        /* there is nothing left to cancel */
-        conn->locating = 0;
-    }
-
     if (rc != NGX_OK) {
         if (conn == NULL) {
             return;
         }
+
+        /* there is nothing left to cancel */
+        conn->locating = 0;
 
         ngx_enroll_redis_connection_detail(conn, "the last: %s",
                                            inquiry->detail);
