@@ -369,6 +369,11 @@ subtest 'twice' => sub {
         enroll_revoke                       => ['location', 'hr'],
         enroll_status                       => ['location', ''],
         enroll_redis                        => ['any', '127.0.0.1'],
+        enroll_redis_sentinel               => ['any', 'm 127.0.0.1'],
+        enroll_redis_cluster                => ['any', '127.0.0.1'],
+        enroll_partitions                   => ['http', '64'],
+        enroll_redis_sentinel_user          => ['any', 'enroll'],
+        enroll_redis_sentinel_password_file => ['any', $password],
         enroll_redis_user                   => ['any', 'enroll'],
         enroll_redis_password_file          => ['any', $password],
         enroll_redis_database               => ['any', '1'],
@@ -562,6 +567,70 @@ subtest 'Redis' => sub {
         $at->('enroll_redis no-such-host.invalid; # here'),
         qr/host not found in "enroll_redis no-such-host.invalid/,
         qr/name a host that resolves now, or set "resolver"/;
+    for my $address ('localhost:x', ':6379', '127.0.0.1:0', 'unix:/x',
+        '127.0.0.1:65536', '[::1', 'a/b')
+    {
+        bad "a node $address",
+            $at->("enroll_redis_cluster 127.0.0.1 $address; # here"),
+            qr/in "enroll_redis_cluster \Q$address\E"/,
+            qr{"host\[:port\]".*or "\[IPv6 address\]\[:port\]"};
+    }
+
+    bad 'a database of a cluster', $at->("enroll_redis_database 1;\n"
+        . 'enroll_redis_cluster 127.0.0.1; # here'),
+        qr/a cluster has no databases, "enroll_redis_database" must be 0/,
+        qr/for "enroll_redis_cluster 127.0.0.1"/;
+    bad 'a cluster and sentinels', $at->("enroll_redis_cluster 127.0.0.1;\n"
+        . 'enroll_redis_sentinel m 127.0.0.1; # here'),
+        qr/"enroll_redis_sentinel" and "enroll_redis_cluster" exclude/;
+
+    for my $number ('0', '257', '-1', 'abc', '""') {
+        (my $shown = $number) =~ tr/"//d;
+        bad "enroll_partitions $number", "enroll_partitions $number; # here",
+            qr/invalid value "\Q$shown\E" in "enroll_partitions"/,
+            qr/must be a number from 1 to 256/;
+    }
+
+    bad 'partitions of a server', server("enroll_partitions 2; # here"),
+        qr/"enroll_partitions" directive is not allowed here/;
+    good 'as many as can be', "enroll_partitions 256;\n" . server('');
+
+    for my $address ('localhost:x', ':26379', '127.0.0.1:0', 'unix:/x',
+        '127.0.0.1:65536', '[::1', 'a/b')
+    {
+        bad "a sentinel $address",
+            $at->("enroll_redis_sentinel m 127.0.0.1 $address; # here"),
+            qr/in "enroll_redis_sentinel \Q$address\E"/,
+            qr{"host\[:port\]".*or "\[IPv6 address\]\[:port\]"};
+    }
+
+    for my $name ('""', "'a b'", "'a\"b'", "m\x{7f}", "\x{e9}") {
+        bad "a master called $name",
+            $at->("enroll_redis_sentinel $name 127.0.0.1; # here"),
+            qr/"enroll_redis_sentinel" needs the name/;
+    }
+
+    bad 'a sentinel that does not resolve', $at->('enroll_redis_sentinel m'
+        . ' no-such-host.invalid; # here'),
+        qr/host not found in "enroll_redis_sentinel no-such-host.invalid/,
+        qr/name a host that resolves now, or set "resolver"/;
+    bad 'a name and no sentinel', $at->('enroll_redis_sentinel m; # here'),
+        qr/invalid number of arguments in "enroll_redis_sentinel"/;
+    bad 'Redis and sentinels', $at->("enroll_redis 127.0.0.1;\n"
+        . 'enroll_redis_sentinel m 127.0.0.1; # here'),
+        qr/"enroll_redis_sentinel" and "enroll_redis" exclude each other/;
+    bad 'sentinels and Redis', $at->("enroll_redis_sentinel m 127.0.0.1;\n"
+        . 'enroll_redis 127.0.0.1; # here'),
+        qr/"enroll_redis" and "enroll_redis_sentinel" exclude each other/;
+    good 'one inside of the other', server(<<'CONF');
+        enroll_redis 127.0.0.1;
+        location / { enroll_redis_sentinel m 127.0.0.1 [::1]:1 localhost; }
+CONF
+    bad 'a sentinel\'s user without a password', $at->(
+        "enroll_redis_sentinel_user enroll;\n"
+        . 'enroll_redis_sentinel m 127.0.0.1; # here'),
+        qr/"enroll_redis_sentinel_user" needs/,
+        qr/"enroll_redis_sentinel_password_file", for "enroll_redis_sentinel m"/;
     bad 'a user without a password', $at->("enroll_redis_user enroll;\n"
         . 'enroll_redis 127.0.0.1; # here'),
         qr/"enroll_redis_user" needs/, qr/"enroll_redis_password_file"/;
@@ -587,7 +656,7 @@ subtest 'Redis' => sub {
             qr/must be "TLSv1.2" or "TLSv1.3"/;
     }
 
-    for my $name (qw(user ssl_name ssl_trusted_certificate ssl_certificate
+    for my $name (qw(user sentinel_user ssl_name ssl_trusted_certificate ssl_certificate
         ssl_certificate_key))
     {
         bad "enroll_redis_$name is empty",
@@ -630,6 +699,8 @@ my %any = (
     enroll_log                           => "$dir/logs/enroll.log",
     enroll_url                           => 'https://$host/enroll',
     enroll_redis                         => 'unix:/nowhere',
+    enroll_redis_sentinel_user           => 'enroll',
+    enroll_redis_sentinel_password_file  => $password,
     enroll_redis_user                    => 'enroll',
     enroll_redis_password_file           => $password,
     enroll_redis_database                => '2',

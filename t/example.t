@@ -109,6 +109,22 @@ is $status, 0, 'nginx -t takes it';
 unlike $said, qr/\[(?:warn|error|crit|alert|emerg)\]/, 'without a warning';
 diag $said if $status;
 
+# with what stands there commented out, in place of its enroll_redis
+
+spew("$dir/enroll/sentinel.password", "secret\n", 0600);
+
+for my $other (qw(sentinel cluster)) {
+    my $text = $conf =~ s/^ +enroll_redis  +localhost.*\n//mr;
+    my $n = $text =~ s/^( +)#(enroll_redis_${other}(?:_\w+)? [^;]*;)/
+        my ($indent, $lines) = ($1, $2); $lines =~ s{^ +#}{}mg;
+        "$indent$lines"/mge;
+    $text =~ s/(?:sentinel|redis)-\d\.example\.internal/localhost/g;
+
+    ($status, $said) = nginx_test_config(conf => $text);
+    is "$status, $n", '0, ' . ($other eq 'sentinel' ? 3 : 1),
+        "nginx -t takes it with enroll_redis_$other" or diag $said;
+}
+
 my $nginx = Enroll::Nginx->new(name => 'example', conf => $conf);
 
 

@@ -24,7 +24,9 @@ my $redis = redis(name => 'redis', tcp => 1, tls => 1, password => $default,
     acl => ["user enroll on \">$quoted\" $rules",
         'user blind on >blindpassword ~enroll:* -@all +ping +role'
         . ' +client|setname',
-        'user stranger on >strangerpassword ~other:* +@all']);
+        'user stranger on >strangerpassword ~other:* +@all',
+        'user hidden on >hiddenpassword ~enroll:* +@all -info',
+        'user short on >shortpassword ~enroll:* +@all -xadd -zadd']);
 my $named = redis(name => 'named', tls => 1, tls_name => 'redis.test',
     conf => ['tls-auth-clients yes', 'tls-protocols "TLSv1.2"']);
 my $lure = redis(name => 'lure', tcp => 1, tls => 1, password => $default);
@@ -36,7 +38,8 @@ my ($stranger) = certificate('stranger.test');
 
 my $dir = sub_dir('secrets');
 my %file = (right => $password, default => $default, wrong => 'wrongpassword',
-    blind => 'blindpassword', stranger => 'strangerpassword');
+    blind => 'blindpassword', stranger => 'strangerpassword',
+    hidden => 'hiddenpassword', short => 'shortpassword');
 spew("$dir/$_", "$file{$_}\n", 0600) for keys %file;
 
 
@@ -110,6 +113,10 @@ my %way = (
         enroll_redis_password_file %%FILES%%/blind;',
     stranger  => 'enroll_redis 127.0.0.1:%%TCP%%; enroll_redis_user stranger;
         enroll_redis_password_file %%FILES%%/stranger;',
+    hidden    => 'enroll_redis 127.0.0.1:%%TCP%%; enroll_redis_user hidden;
+        enroll_redis_password_file %%FILES%%/hidden;',
+    short     => 'enroll_redis 127.0.0.1:%%TCP%%; enroll_redis_user short;
+        enroll_redis_password_file %%FILES%%/short;',
     needless  => "enroll_redis 127.0.0.1:%%OPEN%%;
         enroll_redis_user noone; enroll_redis_password_file
         %%FILES%%/wrong;",
@@ -307,16 +314,29 @@ fails('nodns', 'no name server', qr/resolve failed \(redis\.test/);
 
 # those come in, and may not do what is asked of them
 
-for my $case (['blind', 'a user that may not run scripts'],
-    ['stranger', "a user for others' keys"])
-{
-    my ($way, $name) = @$case;
-    complaints();
-    my $response = issue($way);
-    is $response->status, 503, "$name: closed (I6)";
-    is $response->header('Retry-After'), 1, 'to be tried again';
-    like complaints(), qr/NOPERM|permission/i, 'and the error log says why';
-}
+fails('blind', 'a user that may not run scripts', qr/probe refused \(NOPERM/);
+fails('stranger', "a user for others' keys",
+    qr/hides or forbids what is needed \(EVALSHA, EXISTS, GET, /);
+fails('hidden', 'a user whom the fence would not work for (I10)',
+    qr/hides or forbids what is needed \(master_replid\)/);
+fails('short', 'a user that may not do all that the scripts do',
+    qr/hides or forbids what is needed \(XADD, ZADD\)/);
+wait_for { status('short')->{circuit} eq 'open' } 'its circuit to open';
+is scalar(my @told = $stack->nginx->error_log
+    =~ /\[error\] .* what is needed \(XADD, ZADD\)/g), 1,
+    'which is told once';
+
+# what the probe asks for is what the scripts do, and what the docs allow
+
+my %needs = map { $_ => 1 } map { slurp($_) =~ /redis\.call\('([A-Z]+)'/g }
+    glob top() . '/ngx_enroll_module/ledger/*.lua';
+my $probe = slurp(top() . '/ngx_enroll_module/ledger/probe.lua');
+my %asks = map { $_ => 1 } $probe =~ /^    \{ '([A-Z]+)'/mg;
+delete @asks{qw(EVALSHA)};
+delete $needs{INFO};
+is join(' ', sort keys %asks), join(' ', sort keys %needs),
+    'the probe asks for each command of the scripts, and for no other';
+like $rules, qr/\+\L$_\E\b/, "the docs' user may $_" for sort keys %needs;
 
 my $before = $auths->();
 fails('ca', 'a certificate of an unknown CA',

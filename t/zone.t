@@ -14,8 +14,8 @@ use Enroll::Test;
 
 sub scripts {
     my ($monitor) = @_;
-    return scalar grep { $_->{client} ne 'lua' && $_->{args}[0] =~ /^EVAL/i }
-        $monitor->commands;
+    return scalar grep { $_->{client} ne 'lua' && $_->{args}[0] =~ /^EVAL/i
+        && $_->{args}[1] !~ /^-- probe/ } $monitor->commands;
 }
 
 

@@ -85,6 +85,9 @@ ngx_enroll_token_tell(ngx_enroll_key_t *key, const u_char *raw,
         return NGX_ERROR;
     }
 
+    token->id[0] = (u_char) (token->partition >> 8);
+    token->id[1] = (u_char) token->partition;
+
     return ngx_enroll_wire_digest(key->mac[NGX_ENROLL_KEY_SESSION], "token",
                                   secret, NGX_ENROLL_TOKEN_SECRET_LEN,
                                   token->session);

@@ -8,6 +8,10 @@
  * where tag is HMAC-SHA-256 of all that precedes it, "enr_" included, under
  * the tag key, cut to 16 bytes. Whoever holds no key can neither forge one
  * nor learn from an id or a digest in Redis what the token is (I5).
+ *
+ * The id is HMAC-SHA-256(id key, secret), cut to 16 bytes, of which the first
+ * two give way to the partition (big-endian): whoever has an id alone, to
+ * revoke it or to prove or approve something of it, finds the record by it.
  */
 
 #ifndef _NGX_ENROLL_TOKEN_H_INCLUDED_
@@ -21,6 +25,8 @@
 #define NGX_ENROLL_TOKEN_SECRET_LEN  24
 #define NGX_ENROLL_TOKEN_RAW_LEN     44
 #define NGX_ENROLL_TOKEN_LEN         63      /* "enr_" and 59 characters */
+
+#define NGX_ENROLL_TOKEN_PARTITION_LEN  2    /* of the id's first bytes */
 
 
 typedef struct {

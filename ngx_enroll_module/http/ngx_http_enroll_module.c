@@ -31,6 +31,8 @@ static void ngx_http_enroll_merge_success(ngx_http_enroll_success_t *prev,
 
 
 /* 0: events are kept for ever, and records no longer than they live */
+static ngx_http_enroll_bounds_t  ngx_http_enroll_partitions_bounds =
+    { 1, 256 };
 static ngx_http_enroll_bounds_t  ngx_http_enroll_retain_bounds =
     { 0, 3660 * 24 * 60 * 60 * 1000LL };
 
@@ -110,6 +112,13 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("enroll_partitions"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_enroll_set_number,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_enroll_main_conf_t, partitions),
+      &ngx_http_enroll_partitions_bounds },
 
     { ngx_string("enroll_retain"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
@@ -339,7 +348,7 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
      *     emcf->notify = NULL;
      */
 
-    emcf->partitions = 1;
+    emcf->partitions = NGX_CONF_UNSET_UINT;
 
     if (ngx_array_init(&emcf->classes, cf->pool, 4,
                        sizeof(ngx_http_enroll_class_t *))
@@ -363,6 +372,12 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
 static char *
 ngx_http_enroll_init_main_conf(ngx_conf_t *cf, void *conf)
 {
+    ngx_http_enroll_main_conf_t  *emcf;
+
+    emcf = conf;
+
+    ngx_conf_init_uint_value(emcf->partitions, 1);
+
     if (ngx_http_enroll_classes_init(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }

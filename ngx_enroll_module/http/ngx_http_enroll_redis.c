@@ -1,6 +1,7 @@
 
 #include "ngx_http_enroll_redis.h"
 #include "ngx_http_enroll_secret.h"
+#include "ngx_enroll_script.h"
 
 
 #define NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX  1024
@@ -23,18 +24,28 @@ static char *ngx_http_enroll_redis_finish_main(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *main);
 static char *ngx_http_enroll_redis_finish(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf);
+static char *ngx_http_enroll_redis_users(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf);
+static char *ngx_http_enroll_redis_servers(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
 static ngx_resolver_t *ngx_http_enroll_redis_resolver(ngx_conf_t *cf,
     const ngx_http_enroll_redis_conf_t *conf, ngx_msec_t *timeout);
 static char *ngx_http_enroll_redis_locate(ngx_conf_t *cf,
-    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
+    ngx_http_enroll_redis_conf_t *conf, const ngx_url_t *at,
+    ngx_enroll_redis_conf_t *ready);
 static char *ngx_http_enroll_redis_ssl(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
 static char *ngx_http_enroll_redis_ssl_check(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
+static ngx_str_t ngx_http_enroll_redis_host(const ngx_url_t *url);
 static char *ngx_http_enroll_redis_ssl_files(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, ngx_ssl_t *ssl);
 static char *ngx_http_enroll_redis_error(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, const char *message);
+static char *ngx_http_enroll_redis_addresses(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_uint_t first, in_port_t port);
+static char *ngx_http_enroll_redis_url(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_url_t *url);
 
 
 ngx_http_enroll_bounds_t
@@ -73,11 +84,17 @@ void
 ngx_http_enroll_redis_create_conf(ngx_http_enroll_redis_conf_t *conf)
 {
     conf->url = NULL;
+    conf->nurls = 0;
+    conf->topology = NGX_ENROLL_REDIS_SINGLE;
+    ngx_str_null(&conf->master);
+    conf->directive = NULL;
     conf->file = NULL;
     conf->line = 0;
 
     ngx_str_null(&conf->user);
     ngx_str_null(&conf->password);
+    ngx_str_null(&conf->sentinel_user);
+    ngx_str_null(&conf->sentinel_password);
     conf->database = NGX_CONF_UNSET;
 
     conf->timeout = NGX_CONF_UNSET_MSEC;
@@ -144,6 +161,8 @@ ngx_http_enroll_redis_given(const ngx_http_enroll_redis_conf_t *conf)
     return conf->url
            || conf->user.data
            || conf->password.data
+           || conf->sentinel_user.data
+           || conf->sentinel_password.data
            || conf->database != NGX_CONF_UNSET
            || conf->timeout != NGX_CONF_UNSET_MSEC
            || conf->queue != NGX_CONF_UNSET
@@ -165,12 +184,19 @@ ngx_http_enroll_redis_merge(ngx_http_enroll_redis_conf_t *prev,
 {
     if (conf->url == NULL) {
         conf->url = prev->url;
+        conf->nurls = prev->nurls;
+        conf->topology = prev->topology;
+        conf->master = prev->master;
+        conf->directive = prev->directive;
         conf->file = prev->file;
         conf->line = prev->line;
     }
 
     ngx_conf_merge_str_value(conf->user, prev->user, "");
     ngx_conf_merge_str_value(conf->password, prev->password, "");
+    ngx_conf_merge_str_value(conf->sentinel_user, prev->sentinel_user, "");
+    ngx_conf_merge_str_value(conf->sentinel_password,
+                             prev->sentinel_password, "");
     ngx_conf_merge_value(conf->database, prev->database, 0);
 
     ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 500);
@@ -223,9 +249,8 @@ ngx_http_enroll_redis_finish(ngx_conf_t *cf,
 
     ready = &shared->conf;
 
-    if (conf->user.len && conf->password.len == 0) {
-        return ngx_http_enroll_redis_error(cf, conf,
-                  "\"enroll_redis_user\" needs \"enroll_redis_password_file\"");
+    if (ngx_http_enroll_redis_users(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     ready->user = conf->user;
@@ -235,13 +260,24 @@ ngx_http_enroll_redis_finish(ngx_conf_t *cf,
     ready->queue = conf->queue;
     ready->failures = conf->failures;
     ready->retry = conf->retry;
+    ready->probe = ngx_enroll_script_probe;
 
-    if (ngx_http_enroll_redis_locate(cf, conf, ready) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
+    ready->topology = conf->topology;
+    ready->master = conf->master;
 
     if (conf->ssl
         && ngx_http_enroll_redis_ssl(cf, conf, ready) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->topology != NGX_ENROLL_REDIS_SINGLE) {
+        if (ngx_http_enroll_redis_servers(cf, conf, ready) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+    } else if (ngx_http_enroll_redis_locate(cf, conf, conf->url, ready)
+               != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -253,7 +289,81 @@ ngx_http_enroll_redis_finish(ngx_conf_t *cf,
 }
 
 
-/* The resolver that finds Redis at run time, or NULL: it is found now. */
+static char *
+ngx_http_enroll_redis_users(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf)
+{
+    if (conf->user.len && conf->password.len == 0) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                  "\"enroll_redis_user\" needs \"enroll_redis_password_file\"");
+    }
+
+    if (conf->sentinel_user.len && conf->sentinel_password.len == 0) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                                  "\"enroll_redis_sentinel_user\" needs "
+                                  "\"enroll_redis_sentinel_password_file\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Those who are asked where the master is, or who has which slots. */
+
+static char *
+ngx_http_enroll_redis_servers(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready)
+{
+    ngx_uint_t                i;
+    ngx_enroll_redis_conf_t  *servers, *server;
+
+    if (conf->topology == NGX_ENROLL_REDIS_CLUSTER && conf->database) {
+        return ngx_http_enroll_redis_error(cf, conf,
+                              "a cluster has no databases, "
+                              "\"enroll_redis_database\" must be 0");
+    }
+
+    servers = ngx_pcalloc(cf->pool,
+                          conf->nurls * sizeof(ngx_enroll_redis_conf_t));
+    if (servers == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < conf->nurls; i++) {
+        server = &servers[i];
+        *server = *ready;
+
+        server->asked = 1;
+
+        if (conf->topology == NGX_ENROLL_REDIS_SENTINEL) {
+            server->user = conf->sentinel_user;
+            server->password = conf->sentinel_password;
+        }
+
+        if (ngx_http_enroll_redis_locate(cf, conf, &conf->url[i], server)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        if (conf->ssl && server->ssl_name.len == 0) {
+            server->ssl_name = ngx_http_enroll_redis_host(&conf->url[i]);
+        }
+    }
+
+    ready->address = conf->master.len ? conf->master : conf->url->url;
+    ready->servers = servers;
+    ready->nservers = conf->nurls;
+    ready->resolver = ngx_http_enroll_redis_resolver(cf, conf,
+                                                  &ready->resolver_timeout);
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * The resolver that finds Redis at run time, or NULL: it is found now. What
+ * others tell may always be a name.
+ */
 
 static ngx_resolver_t *
 ngx_http_enroll_redis_resolver(ngx_conf_t *cf,
@@ -265,7 +375,7 @@ ngx_http_enroll_redis_resolver(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->url->naddrs
+    if ((conf->url->naddrs && conf->topology == NGX_ENROLL_REDIS_SINGLE)
         || clcf->resolver == NULL
         || clcf->resolver->connections.nelts == 0)
     {
@@ -280,12 +390,13 @@ ngx_http_enroll_redis_resolver(ngx_conf_t *cf,
 
 static char *
 ngx_http_enroll_redis_locate(ngx_conf_t *cf,
-    ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready)
+    ngx_http_enroll_redis_conf_t *conf, const ngx_url_t *at,
+    ngx_enroll_redis_conf_t *ready)
 {
     ngx_url_t  url;
 
     /* a copy: a place with a resolver may inherit the name */
-    url = *conf->url;
+    url = *at;
 
     ready->address = url.url;
     ready->host = url.host;
@@ -297,10 +408,10 @@ ngx_http_enroll_redis_locate(ngx_conf_t *cf,
 
         if (ngx_inet_resolve_host(cf->pool, &url) != NGX_OK) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "%s in \"enroll_redis %V\", name a host that "
-                          "resolves now, or set \"resolver\" in %s:%ui",
-                          url.err ? url.err : "no memory", &url.url,
-                          conf->file, conf->line);
+                          "%s in \"%s %V\", name a host that resolves "
+                          "now, or set \"resolver\" in %s:%ui",
+                          url.err ? url.err : "no memory", conf->directive,
+                          &url.url, conf->file, conf->line);
             return NGX_CONF_ERROR;
         }
     }
@@ -354,8 +465,6 @@ static char *
 ngx_http_enroll_redis_ssl_check(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready)
 {
-    ngx_str_t  *host;
-
     if (conf->ssl_certificate.len && conf->ssl_certificate_key.len == 0) {
         return ngx_http_enroll_redis_error(cf, conf,
                                   "\"enroll_redis_ssl_certificate\" needs "
@@ -372,11 +481,10 @@ ngx_http_enroll_redis_ssl_check(ngx_conf_t *cf,
 
     ready->ssl_name = conf->ssl_name;
 
-    if (conf->ssl_name.len) {
+    if (conf->ssl_name.len || conf->topology != NGX_ENROLL_REDIS_SINGLE) {
+        /* else it is the name of whom they tell */
         return NGX_CONF_OK;
     }
-
-    host = &conf->url->host;
 
     if (conf->url->family == AF_UNIX) {
 
@@ -390,14 +498,25 @@ ngx_http_enroll_redis_ssl_check(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    ready->ssl_name = *host;
-
-    if (host->data[0] == '[') {
-        ready->ssl_name.data++;
-        ready->ssl_name.len -= 2;
-    }
+    ready->ssl_name = ngx_http_enroll_redis_host(conf->url);
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_str_t
+ngx_http_enroll_redis_host(const ngx_url_t *url)
+{
+    ngx_str_t  host;
+
+    host = url->host;
+
+    if (host.data[0] == '[') {
+        host.data++;
+        host.len -= 2;
+    }
+
+    return host;
 }
 
 
@@ -437,8 +556,9 @@ ngx_http_enroll_redis_error(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, const char *message)
 {
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "%s, for \"enroll_redis %V\" in %s:%ui",
-                  message, &conf->url->url, conf->file, conf->line);
+                  "%s, for \"%s %V\" in %s:%ui", message, conf->directive,
+                  conf->master.len ? &conf->master : &conf->url->url,
+                  conf->file, conf->line);
 
     return NGX_CONF_ERROR;
 }
@@ -447,33 +567,139 @@ ngx_http_enroll_redis_error(ngx_conf_t *cf,
 char *
 ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t                     *value;
-    ngx_url_t                     *url;
     ngx_http_enroll_redis_conf_t  *rcf;
 
     rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
 
-    if (rcf->url) {
-        return "is duplicate";
+    return ngx_http_enroll_redis_addresses(cf, rcf, 1,
+                                           NGX_HTTP_ENROLL_REDIS_PORT);
+}
+
+
+char *
+ngx_http_enroll_redis_cluster(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_enroll_redis_conf_t  *rcf;
+
+    rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
+
+    if (rcf->url == NULL) {
+        rcf->topology = NGX_ENROLL_REDIS_CLUSTER;
     }
+
+    return ngx_http_enroll_redis_addresses(cf, rcf, 1,
+                                           NGX_HTTP_ENROLL_REDIS_PORT);
+}
+
+
+char *
+ngx_http_enroll_redis_sentinel(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    u_char                         c;
+    ngx_str_t                     *value;
+    ngx_uint_t                     i;
+    ngx_http_enroll_redis_conf_t  *rcf;
+
+    rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
 
     value = cf->args->elts;
 
-    url = ngx_pcalloc(cf->pool, sizeof(ngx_url_t));
+    for (i = 0; i < value[1].len; i++) {
+        c = value[1].data[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '"') {
+            break;
+        }
+    }
+
+    if (value[1].len == 0 || i < value[1].len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"enroll_redis_sentinel\" needs the name that the "
+                           "sentinels know the master by, in printable "
+                           "characters, before their addresses");
+        return NGX_CONF_ERROR;
+    }
+
+    if (rcf->url == NULL) {
+        rcf->topology = NGX_ENROLL_REDIS_SENTINEL;
+        rcf->master = value[1];
+    }
+
+    return ngx_http_enroll_redis_addresses(cf, rcf, 2,
+                                         NGX_HTTP_ENROLL_REDIS_SENTINEL_PORT);
+}
+
+
+static char *
+ngx_http_enroll_redis_addresses(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf, ngx_uint_t first, in_port_t port)
+{
+    ngx_str_t   *value;
+    ngx_url_t   *url;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    if (conf->url) {
+        if (ngx_strcmp(conf->directive, value[0].data) == 0) {
+            return "is duplicate";
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" and \"%s\" exclude each other, say one of "
+                           "them", &value[0], conf->directive);
+        return NGX_CONF_ERROR;
+    }
+
+    conf->nurls = cf->args->nelts - first;
+
+    url = ngx_pcalloc(cf->pool, conf->nurls * sizeof(ngx_url_t));
     if (url == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    url->url = value[1];
-    url->default_port = NGX_HTTP_ENROLL_REDIS_PORT;
+    for (i = 0; i < conf->nurls; i++) {
+        url[i].url = value[first + i];
+        url[i].default_port = port;
+
+        if (ngx_http_enroll_redis_url(cf, conf, &url[i]) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    conf->url = url;
+    conf->directive = (const char *) value[0].data;
+    conf->file = cf->conf_file->file.name.data;
+    conf->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_enroll_redis_url(ngx_conf_t *cf, ngx_http_enroll_redis_conf_t *conf,
+    ngx_url_t *url)
+{
+    ngx_str_t   *value, given;
+    ngx_uint_t   single;
+
+    value = cf->args->elts;
+    single = (conf->topology == NGX_ENROLL_REDIS_SINGLE);
+    given = url->url;
+
     url->no_resolve = 1;
 
-    if (ngx_parse_url(cf->pool, url) != NGX_OK) {
+    if (ngx_parse_url(cf->pool, url) != NGX_OK
+        || (url->family == AF_UNIX && !single))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in \"enroll_redis %V\", it must be "
-                           "\"host[:port]\", \"address[:port]\", "
-                           "\"[IPv6 address][:port]\" or \"unix:/path\"",
-                           url->err ? url->err : "no memory", &value[1]);
+                           "%s in \"%V %V\", it must be "
+                           "\"host[:port]\", \"address[:port]\"%s "
+                           "\"[IPv6 address][:port]\"%s",
+                           url->err ? url->err : "invalid address",
+                           &value[0], &given, single ? "," : " or",
+                           single ? " or \"unix:/path\"" : "");
         return NGX_CONF_ERROR;
     }
 
@@ -481,10 +707,6 @@ ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (url->naddrs == 0) {
         ngx_strlow(url->host.data, url->host.data, url->host.len);
     }
-
-    rcf->url = url;
-    rcf->file = cf->conf_file->file.name.data;
-    rcf->line = cf->conf_file->line;
 
     return NGX_CONF_OK;
 }

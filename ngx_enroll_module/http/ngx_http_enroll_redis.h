@@ -17,18 +17,25 @@
 #include "ngx_http_enroll_bounds.h"
 
 
-#define NGX_HTTP_ENROLL_REDIS_PORT  6379
+#define NGX_HTTP_ENROLL_REDIS_PORT           6379
+#define NGX_HTTP_ENROLL_REDIS_SENTINEL_PORT  26379
 
 
 typedef struct ngx_http_enroll_redis_shared_s  ngx_http_enroll_redis_shared_t;
 
 typedef struct {
-    ngx_url_t                        *url;       /* NULL: unset */
+    ngx_url_t                        *url;       /* NULL: unset; an array */
+    ngx_uint_t                        nurls;
+    ngx_enroll_redis_topology_e       topology;
+    ngx_str_t                         master;
+    const char                       *directive; /* that said so */
     u_char                           *file;      /* where it was given */
     ngx_uint_t                        line;
 
     ngx_str_t                         user;
     ngx_str_t                         password;
+    ngx_str_t                         sentinel_user;
+    ngx_str_t                         sentinel_password;
     ngx_int_t                         database;
 
     ngx_msec_t                        timeout;
@@ -67,6 +74,10 @@ ngx_enroll_redis_t *ngx_http_enroll_redis_client(
 
 char *ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_enroll_redis_sentinel(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_redis_cluster(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_enroll_redis_string(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_redis_password_file(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -99,6 +110,20 @@ extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_retry_bounds;
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis", NGX_CONF_TAKE1,             \
         ngx_http_enroll_redis_address, redis, NULL),                          \
+                                                                              \
+    ngx_http_enroll_redis_command("enroll_redis_sentinel", NGX_CONF_2MORE,    \
+        ngx_http_enroll_redis_sentinel, redis, NULL),                         \
+                                                                              \
+    ngx_http_enroll_redis_command("enroll_redis_sentinel_user",               \
+        NGX_CONF_TAKE1, ngx_http_enroll_redis_string,                         \
+        redis.sentinel_user, NULL),                                           \
+                                                                              \
+    ngx_http_enroll_redis_command("enroll_redis_sentinel_password_file",      \
+        NGX_CONF_TAKE1, ngx_http_enroll_redis_password_file,                  \
+        redis.sentinel_password, NULL),                                       \
+                                                                              \
+    ngx_http_enroll_redis_command("enroll_redis_cluster", NGX_CONF_1MORE,     \
+        ngx_http_enroll_redis_cluster, redis, NULL),                          \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_user", NGX_CONF_TAKE1,        \
         ngx_http_enroll_redis_string, redis.user, NULL),                      \

@@ -37,6 +37,7 @@ struct ngx_http_enroll_zone_sh_s {
 
 static ngx_int_t ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
+static uint32_t ngx_http_enroll_zone_hash(const u_char *id);
 static ngx_http_enroll_entry_t *ngx_http_enroll_zone_lookup(
     ngx_http_enroll_zone_t *zone, const u_char *id);
 static ngx_http_enroll_entry_t *ngx_http_enroll_zone_add(
@@ -354,6 +355,20 @@ ngx_http_enroll_zone_facts(ngx_http_enroll_entry_t *entry, ngx_pool_t *pool,
 }
 
 
+/* the id's end is a digest already; it begins with the partition */
+
+static uint32_t
+ngx_http_enroll_zone_hash(const u_char *id)
+{
+    uint32_t  hash;
+
+    ngx_memcpy(&hash, id + NGX_ENROLL_DIGEST_LEN - sizeof(uint32_t),
+               sizeof(uint32_t));
+
+    return hash;
+}
+
+
 static ngx_http_enroll_entry_t *
 ngx_http_enroll_zone_lookup(ngx_http_enroll_zone_t *zone, const u_char *id)
 {
@@ -363,8 +378,7 @@ ngx_http_enroll_zone_lookup(ngx_http_enroll_zone_t *zone, const u_char *id)
     key.len = NGX_ENROLL_DIGEST_LEN;
     key.data = (u_char *) id;
 
-    /* the id is a digest already */
-    ngx_memcpy(&hash, id, sizeof(uint32_t));
+    hash = ngx_http_enroll_zone_hash(id);
 
     return (ngx_http_enroll_entry_t *)
                ngx_str_rbtree_lookup(&zone->sh->rbtree, &key, hash);
@@ -374,7 +388,6 @@ ngx_http_enroll_zone_lookup(ngx_http_enroll_zone_t *zone, const u_char *id)
 static ngx_http_enroll_entry_t *
 ngx_http_enroll_zone_add(ngx_http_enroll_zone_t *zone, const u_char *id)
 {
-    uint32_t                  hash;
     ngx_http_enroll_entry_t  *entry;
 
     entry = ngx_http_enroll_zone_lookup(zone, id);
@@ -393,9 +406,8 @@ ngx_http_enroll_zone_add(ngx_http_enroll_zone_t *zone, const u_char *id)
 
     ngx_memzero(entry, sizeof(ngx_http_enroll_entry_t));
     ngx_memcpy(entry->id, id, NGX_ENROLL_DIGEST_LEN);
-    ngx_memcpy(&hash, id, sizeof(uint32_t));
 
-    entry->sn.node.key = hash;
+    entry->sn.node.key = ngx_http_enroll_zone_hash(id);
     entry->sn.str.len = NGX_ENROLL_DIGEST_LEN;
     entry->sn.str.data = entry->id;
 

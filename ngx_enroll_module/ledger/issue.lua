@@ -13,8 +13,10 @@
 --          spaces between; '': for first use
 -- ARGV[11] the id that this event was answered with, and its issued_at, where
 --          the caller has seen that it is void since (I10), or ''
--- ARGV[12] how many of the ARGV that follow are of the record
--- ARGV[13…] field, value, …: subject, class, issuer, event, channel,
+-- ARGV[12] the incarnation on which it is to be made: on no other, or a copy of
+--          this call made the token again where a replica was promoted
+-- ARGV[13] how many of the ARGV that follow are of the record
+-- ARGV[14…] field, value, …: subject, class, issuer, event, channel,
 --          expires_at, window, attempts_allowed, mac, attributes, and where
 --          there is one: exception (the class's parent), requester
 --
@@ -25,15 +27,15 @@
 --   revoked the subject has left since this event was first answered
 --   claimed the subject's token before this one is being enrolled just now
 --   again   not made: the caller is to come back with the id that record
---           says (token), and an expires_at and mac made from now. The mac
---           covers the expiry, whose clock is this server's: that is why a
---           token takes two calls
+--           says (token), its incarnation, and an expires_at and mac made
+--           from now. The mac covers the expiry, whose clock is this
+--           server's: that is why a token takes two calls
 --   repeat  not made: this joiner event has been answered, with the id that
 --           record says (token)
 
 local SUBJECT, REQUEST, EXCEPTIONS = KEYS[5], KEYS[6], KEYS[7]
 local DAY = 24 * 60 * 60 * 1000
-local before, ttl, n = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[12])
+local before, ttl, n = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[13])
 
 local known = redis.call('GET', REQUEST)
 -- when it was first refused, or taken back, or answered with what is void now
@@ -53,7 +55,7 @@ if known and not refused_at then
 end
 
 local record, fields = {}, {}
-for i = 13, 12 + n, 2 do
+for i = 14, 13 + n, 2 do
     record[ARGV[i]] = ARGV[i + 1]
     append(fields, { ARGV[i], ARGV[i + 1] })
 end
@@ -105,8 +107,10 @@ end
 
 local current = redis.call('HGET', SUBJECT, 'token') or ''
 local expires_at = tonumber(record.expires_at)
-if current ~= before or math.abs(expires_at - ttl - now) > 5000 then
-    return answer('again', { 'token', current })
+if current ~= before or ARGV[12] ~= HERE
+   or math.abs(expires_at - ttl - now) > 5000
+then
+    return answer('again', { 'token', current, 'incarnation', HERE })
 end
 
 if before ~= '' then

@@ -2,6 +2,7 @@
 #include "ngx_enroll_ledger.h"
 #include "ngx_enroll_record.h"
 #include "ngx_enroll_rule.h"
+#include "ngx_enroll_slot.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -54,6 +55,7 @@ typedef struct {
 
 static const ngx_enroll_field_t  ngx_enroll_fields[] = {
     { ngx_string("token"), offsetof(ngx_enroll_result_t, token) },
+    { ngx_string("incarnation"), offsetof(ngx_enroll_result_t, incarnation) },
     { ngx_string("state"), offsetof(ngx_enroll_result_t, state) },
     { ngx_string("subject"), offsetof(ngx_enroll_result_t, subject) },
     { ngx_string("class"), offsetof(ngx_enroll_result_t, class) },
@@ -203,12 +205,18 @@ ngx_enroll_call_show(ngx_enroll_call_t *call, const ngx_str_t *id)
 static ngx_int_t
 ngx_enroll_call_submit(ngx_enroll_call_t *call, ngx_array_t *argv)
 {
+    ngx_str_t              *arg;
     ngx_enroll_redis_op_t  *op;
 
-    op = ngx_enroll_redis_op(argv->nelts, argv->elts, ngx_cycle->log);
+    arg = argv->elts;
+
+    op = ngx_enroll_redis_op(argv->nelts, arg, ngx_cycle->log);
     if (op == NULL) {
         return NGX_ERROR;
     }
+
+    /* EVALSHA, script, number, and then the first key: all are in one slot */
+    op->slot = ngx_enroll_slot(&arg[3]);
 
     op->handler = ngx_enroll_call_reply;
     op->data = call;

@@ -55,6 +55,7 @@ typedef struct {
     int64_t               now;
 
     ngx_str_t             token;           /* again, repeat: the id */
+    ngx_str_t             incarnation;     /* again: the server's */
     ngx_str_t             state;
     ngx_str_t             subject;
     ngx_str_t             class;

@@ -21,8 +21,9 @@ typedef struct {
 
 static ngx_int_t ngx_enroll_issue_copy(ngx_enroll_call_t *call,
     ngx_enroll_issue_t *issue, const ngx_enroll_order_t *order);
-static ngx_int_t ngx_enroll_issue_args(ngx_enroll_call_t *call, int64_t now,
-    const ngx_str_t *before);
+static ngx_int_t ngx_enroll_issue_draw(ngx_enroll_call_t *call);
+static ngx_int_t ngx_enroll_issue_args(ngx_enroll_call_t *call,
+    const ngx_enroll_result_t *again);
 static ngx_int_t ngx_enroll_issue_record(ngx_enroll_call_t *call,
     int64_t now);
 static ngx_uint_t ngx_enroll_order_fields(const ngx_enroll_order_t *order,
@@ -32,6 +33,8 @@ static ngx_int_t ngx_enroll_order_args(ngx_enroll_call_t *call,
     ngx_uint_t n);
 static ngx_int_t ngx_enroll_issue_step(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+static ngx_int_t ngx_enroll_issue_make(ngx_enroll_call_t *call,
+    const ngx_enroll_result_t *again);
 static ngx_int_t ngx_enroll_issue_anew(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static void ngx_enroll_issue_undo(ngx_enroll_call_t *call, const char *why);
@@ -45,10 +48,10 @@ ngx_enroll_issue(ngx_enroll_ledger_t *ledger, const ngx_enroll_order_t *order,
 {
     u_char               digest[NGX_ENROLL_DIGEST_LEN];
     ngx_int_t            rc;
-    ngx_str_t            none;
     ngx_uint_t           partition;
     ngx_enroll_call_t   *call;
     ngx_enroll_issue_t  *issue;
+    ngx_enroll_result_t  nothing;
 
     if (ngx_enroll_subject_digest(ledger->keys, &order->subject,
                                   ledger->partitions, digest, &partition)
@@ -69,24 +72,26 @@ ngx_enroll_issue(ngx_enroll_ledger_t *ledger, const ngx_enroll_order_t *order,
 
     issue = ngx_pcalloc(call->pool, sizeof(ngx_enroll_issue_t));
 
-    if (issue == NULL
-        || ngx_enroll_issue_copy(call, issue, order) != NGX_OK
-        || ngx_enroll_token_make(ledger->keys, partition, &issue->token,
-                                 call->text) != NGX_OK)
-    {
+    if (issue == NULL) {
         ngx_enroll_call_free(call);
         return NULL;
     }
 
-    ngx_memcpy(issue->subject, digest, NGX_ENROLL_DIGEST_LEN);
     call->context = issue;
-    ngx_enroll_call_id(call, issue->token.id);
-    ngx_memcpy(issue->drawn, call->id, NGX_ENROLL_HEX_LEN);
+    ngx_memcpy(issue->subject, digest, NGX_ENROLL_DIGEST_LEN);
 
     /* the clock is Redis': the first step asks for it */
 
-    ngx_str_null(&none);
-    rc = ngx_enroll_issue_args(call, 0, &none);
+    ngx_memzero(&nothing, sizeof(ngx_enroll_result_t));
+    rc = ngx_enroll_issue_copy(call, issue, order);
+
+    if (rc == NGX_OK) {
+        rc = ngx_enroll_issue_draw(call);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_enroll_issue_args(call, &nothing);
+    }
 
     return ngx_enroll_call_start(call, rc);
 }
@@ -140,9 +145,34 @@ ngx_enroll_issue_copy(ngx_enroll_call_t *call, ngx_enroll_issue_t *issue,
 }
 
 
+/* a token of its own */
+
 static ngx_int_t
-ngx_enroll_issue_args(ngx_enroll_call_t *call, int64_t now,
-    const ngx_str_t *before)
+ngx_enroll_issue_draw(ngx_enroll_call_t *call)
+{
+    ngx_enroll_issue_t  *issue;
+
+    issue = call->context;
+
+    if (ngx_enroll_token_make(call->ledger->keys, call->partition,
+                              &issue->token, call->text)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_enroll_call_id(call, issue->token.id);
+    ngx_memcpy(issue->drawn, call->id, NGX_ENROLL_HEX_LEN);
+
+    return NGX_OK;
+}
+
+
+/* again: what the ledger said when it was asked before */
+
+static ngx_int_t
+ngx_enroll_issue_args(ngx_enroll_call_t *call,
+    const ngx_enroll_result_t *again)
 {
     ngx_enroll_issue_t  *issue;
 
@@ -154,21 +184,22 @@ ngx_enroll_issue_args(ngx_enroll_call_t *call, int64_t now,
         || ngx_enroll_call_key(call, "request:%V:%V", &issue->order.issuer,
                                &issue->order.event) != NGX_OK
         || ngx_enroll_call_key(call, "exceptions") != NGX_OK
-        || ngx_enroll_call_arg(call, before) != NGX_OK
+        || ngx_enroll_call_arg(call, &again->token) != NGX_OK
         || ngx_enroll_call_number(call, issue->order.ttl) != NGX_OK
         || ngx_enroll_call_arg(call, &issue->order.recovers) != NGX_OK
-        || ngx_enroll_call_arg(call, &issue->voided) != NGX_OK)
+        || ngx_enroll_call_arg(call, &issue->voided) != NGX_OK
+        || ngx_enroll_call_arg(call, &again->incarnation) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (before->len
-        && ngx_enroll_call_key(call, "token:%V", before) != NGX_OK)
+    if (again->token.len
+        && ngx_enroll_call_key(call, "token:%V", &again->token) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_enroll_issue_record(call, now);
+    return ngx_enroll_issue_record(call, again->now);
 }
 
 
@@ -330,11 +361,7 @@ ngx_enroll_issue_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     switch (result->verdict) {
 
     case NGX_ENROLL_AGAIN:
-        if (++call->tries < NGX_ENROLL_AGAIN_MAX
-            && ngx_enroll_issue_args(call, result->now, &result->token)
-               == NGX_OK
-            && ngx_enroll_call_send(call) == NGX_OK)
-        {
+        if (ngx_enroll_issue_make(call, result) == NGX_OK) {
             return NGX_AGAIN;
         }
 
@@ -372,6 +399,32 @@ ngx_enroll_issue_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 }
 
 
+/*
+ * The same call, with what the ledger said. A token whose making was lost may
+ * exist on a master that is none any more, which serves as long as nobody has
+ * told it so: the same one must not be made anywhere else.
+ */
+
+static ngx_int_t
+ngx_enroll_issue_make(ngx_enroll_call_t *call,
+    const ngx_enroll_result_t *again)
+{
+    if (++call->tries >= NGX_ENROLL_AGAIN_MAX) {
+        return NGX_ERROR;
+    }
+
+    if (call->lost && ngx_enroll_issue_draw(call) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_enroll_issue_args(call, again) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_enroll_call_send(call);
+}
+
+
 /* this joiner event has its token already: the same call goes to look */
 
 static ngx_int_t
@@ -391,8 +444,9 @@ ngx_enroll_issue_repeat(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 static ngx_int_t
 ngx_enroll_issue_anew(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 {
-    ngx_str_t            none, issued_at;
+    ngx_str_t            issued_at;
     ngx_enroll_issue_t  *issue;
+    ngx_enroll_result_t  nothing;
 
     issue = call->context;
     issue->verdict = NGX_ENROLL_OK;
@@ -408,12 +462,9 @@ ngx_enroll_issue_anew(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
         ngx_memcpy(call->id, issue->drawn, NGX_ENROLL_HEX_LEN);
 
         call->script = NGX_ENROLL_SCRIPT_ISSUE;
-        ngx_str_null(&none);
+        ngx_memzero(&nothing, sizeof(ngx_enroll_result_t));
 
-        if (++call->tries < NGX_ENROLL_AGAIN_MAX
-            && ngx_enroll_issue_args(call, result->now, &none) == NGX_OK
-            && ngx_enroll_call_send(call) == NGX_OK)
-        {
+        if (ngx_enroll_issue_make(call, &nothing) == NGX_OK) {
             return NGX_AGAIN;
         }
     }

@@ -1,6 +1,7 @@
 
 #include "ngx_enroll_notify.h"
 #include "ngx_enroll_script.h"
+#include "ngx_enroll_slot.h"
 
 
 #define NGX_ENROLL_NOTIFY_KEYS   4
@@ -81,6 +82,8 @@ ngx_enroll_notify_send(const ngx_enroll_notify_call_t *call)
     if (op == NULL) {
         return NGX_ERROR;
     }
+
+    op->slot = ngx_enroll_slot(&argv[3]);
 
     copy = ngx_palloc(op->pool, sizeof(ngx_enroll_notify_call_t));
 

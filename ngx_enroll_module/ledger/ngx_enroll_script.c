@@ -26,6 +26,9 @@ static ngx_enroll_script_t  ngx_enroll_scripts[NGX_ENROLL_SCRIPTS] = {
 };
 
 
+const ngx_str_t  ngx_enroll_script_probe = ngx_string(NGX_ENROLL_LUA_PROBE);
+
+
 const ngx_enroll_script_t *
 ngx_enroll_script(ngx_enroll_script_e script)
 {

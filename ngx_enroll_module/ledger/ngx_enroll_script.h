@@ -37,5 +37,8 @@ typedef struct {
 /* The script with its digest, computed on first use; NULL: OpenSSL failed. */
 const ngx_enroll_script_t *ngx_enroll_script(ngx_enroll_script_e script);
 
+/* What a server is asked before it is used: whether it allows the others. */
+extern const ngx_str_t  ngx_enroll_script_probe;
+
 
 #endif /* _NGX_ENROLL_SCRIPT_H_INCLUDED_ */

@@ -79,19 +79,33 @@ ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
 }
 
 
-/* an id alone does not say where it is: those of one partition are in it */
+/*
+ * An id says in which partition it is. One that is not there is of no token,
+ * and whatever partition is asked says so.
+ */
 
 static ngx_int_t
 ngx_enroll_statement_partition(ngx_enroll_ledger_t *ledger,
     const ngx_str_t *id, const ngx_str_t *subject, u_char *digest,
     ngx_uint_t *partition)
 {
-    *partition = 0;
+    ngx_int_t  n;
 
-    return (id->len && subject->len == 0)
-           ? NGX_OK
-           : ngx_enroll_subject_digest(ledger->keys, subject,
-                                       ledger->partitions, digest, partition);
+    if (id->len == 0) {
+        return ngx_enroll_subject_digest(ledger->keys, subject,
+                                         ledger->partitions, digest,
+                                         partition);
+    }
+
+    ngx_memzero(digest, NGX_ENROLL_DIGEST_LEN);
+
+    n = (id->len == NGX_ENROLL_HEX_LEN)
+        ? ngx_hextoi(id->data, 2 * NGX_ENROLL_TOKEN_PARTITION_LEN)
+        : NGX_ERROR;
+
+    *partition = (n == NGX_ERROR) ? 0 : (ngx_uint_t) n % ledger->partitions;
+
+    return NGX_OK;
 }
 
 
@@ -354,14 +368,23 @@ ngx_enroll_approve(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_approving_t *approving,
     ngx_enroll_call_handler_pt handler, void *data)
 {
-    u_char                         mac[NGX_ENROLL_RECORD_MAC_LEN];
+    u_char                         mac[NGX_ENROLL_RECORD_MAC_LEN],
+                                   digest[NGX_ENROLL_DIGEST_LEN];
     ngx_int_t                      rc;
     ngx_str_t                      sealed;
+    ngx_uint_t                     partition;
     ngx_enroll_call_t             *call;
     ngx_enroll_approval_record_t   approval;
 
-    call = ngx_enroll_call_create(ledger, NGX_ENROLL_SCRIPT_APPROVE, 0,
-                                  &approving->client);
+    if (ngx_enroll_statement_partition(ledger, &approving->id, NULL, digest,
+                                       &partition)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    call = ngx_enroll_call_create(ledger, NGX_ENROLL_SCRIPT_APPROVE,
+                                  partition, &approving->client);
     if (call == NULL) {
         return NULL;
     }

@@ -28,7 +28,7 @@ local RECORD, LIVE, EVENTS, META = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local OP, ID, CLIENT = ARGV[1], ARGV[2], ARGV[3]
 local RETAIN, EVENTS_RETAIN = tonumber(ARGV[4]), tonumber(ARGV[5])
 local FENCE, SEEN = ARGV[6], tonumber(ARGV[7])
-local EPOCH, SEQ
+local EPOCH, SEQ, HERE
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -119,14 +119,14 @@ local function incarnation()
 end
 
 -- All live tokens of the partition are void from here on, in one step.
-local function begin_epoch(meta, here, why)
+local function begin_epoch(meta, why)
     local voided = redis.call('ZCOUNT', LIVE, '(' .. decimal(now), '+inf')
     redis.call('UNLINK', LIVE)
     local from = meta.epoch or '0'
     EPOCH = decimal(math.max(now, tonumber(from) + 1))
     -- far ahead of what others may have seen of what is lost
     SEQ = math.max(tonumber(meta.seq or '0'), SEEN) + 2 ^ 20
-    redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', here,
+    redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE,
                'seq', decimal(SEQ))
     redis.call('HDEL', META, 'planned')
     tell('fence', nil, nil, { 'why', why, 'from', from, 'to', EPOCH,
@@ -135,31 +135,32 @@ end
 
 -- A token can be spent only in the epoch that issued it (I10): the epoch ends
 -- where the store is another incarnation than the one that it began in, or
--- knows less than a caller has seen.
+-- knows less than a caller has seen. An operator who means to end an
+-- incarnation names it in planned; one that meta does not know any more was
+-- ended by something else before.
 local function fence()
     local meta = hash(META)
-    local here = FENCE == 'incarnation' and incarnation() or ''
-    EPOCH, SEQ = meta.epoch, tonumber(meta.seq or '0')
+    EPOCH, SEQ, HERE = meta.epoch, tonumber(meta.seq or '0'), incarnation()
 
     if SEQ < SEEN then
-        return begin_epoch(meta, here, 'sequence')
+        return begin_epoch(meta, 'sequence')
     end
     if not EPOCH then
         EPOCH = decimal(now)
-        redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', here)
+        redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE)
         return
     end
-    if here == '' or here == meta.incarnation then
+    if HERE == meta.incarnation then
         return
     end
-    if (meta.incarnation or '') ~= '' and not meta.planned then
-        return begin_epoch(meta, here, 'incarnation')
+    local planned = meta.planned and meta.planned == meta.incarnation
+    if FENCE == 'incarnation' and not planned then
+        return begin_epoch(meta, 'incarnation')
     end
-    redis.call('HSET', META, 'incarnation', here)
-    if redis.call('HDEL', META, 'planned') == 1 then
-        tell('fence', nil, nil, { 'why', 'planned', 'from', EPOCH,
-                                  'to', EPOCH, 'voided', '0' })
-    end
+    redis.call('HSET', META, 'incarnation', HERE)
+    redis.call('HDEL', META, 'planned')
+    tell('fence', nil, nil, { 'why', planned and 'planned' or 'kept',
+                              'from', EPOCH, 'to', EPOCH, 'voided', '0' })
 end
 
 -- Writes fields (a flat list) into a record, its end's horizon with them.

@@ -24,7 +24,16 @@
  * address or a unix socket, or was resolved when the configuration was read;
  * otherwise naddrs is 0 and host is asked of the resolver at each connect.
  */
-typedef struct {
+typedef enum {
+    NGX_ENROLL_REDIS_SINGLE = 0,
+    NGX_ENROLL_REDIS_SENTINEL,
+    NGX_ENROLL_REDIS_CLUSTER
+} ngx_enroll_redis_topology_e;
+
+
+typedef struct ngx_enroll_redis_conf_s  ngx_enroll_redis_conf_t;
+
+struct ngx_enroll_redis_conf_s {
     ngx_str_t            address;        /* as configured, for messages */
     ngx_addr_t          *addrs;
     ngx_uint_t           naddrs;
@@ -48,7 +57,25 @@ typedef struct {
                                             circuit */
     ngx_msec_t           retry;          /* between two connection attempts
                                             while the circuit is open */
-} ngx_enroll_redis_conf_t;
+
+    /*
+     * Where the server is told by others, who are asked first: addrs and host
+     * are empty then.
+     */
+    ngx_enroll_redis_topology_e       topology;
+    ngx_str_t                         master;   /* what sentinels know it by */
+    ngx_uint_t                        nservers;
+    const ngx_enroll_redis_conf_t    *servers;  /* those who are asked */
+
+    /*
+     * A script that names what the server lacks, in an array; run before a
+     * connection is used. Empty: none.
+     */
+    ngx_str_t            probe;
+
+    unsigned             asked:1;        /* it is one of them: its role does
+                                            not matter */
+};
 
 
 typedef struct ngx_enroll_redis_s     ngx_enroll_redis_t;
@@ -83,9 +110,15 @@ struct ngx_enroll_redis_op_s {
      */
     unsigned                      repeat:1;
 
+    /* of its keys, in a cluster; SLOT_ANY, the default, where it has none */
+    ngx_uint_t                    slot;
+
     /* the rest is redis/' own */
     unsigned                      repeated:1;
     unsigned                      written:1; /* whole, at least once */
+    unsigned                      asking:1;  /* command begins with ASKING */
+    unsigned                      asked:1;   /* whose reply has come */
+    ngx_uint_t                    redirects;
     size_t                        sent;      /* on this connection */
     ngx_int_t                     rc;
     ngx_enroll_resp_t             reply;

@@ -31,13 +31,32 @@ static ngx_uint_t ngx_enroll_redis_is_ip(const ngx_str_t *name);
 void
 ngx_enroll_redis_connection_open(ngx_enroll_redis_connection_t *conn)
 {
-    ngx_addr_t                 *addr;
     ngx_enroll_redis_server_t  *server;
 
     server = conn->server;
 
     conn->state = NGX_ENROLL_REDIS_CONNECTING;
     conn->greeted = 0;
+
+    if (server->locator) {
+        conn->locating = 1;
+        server->locator->locate(server->locator_data, conn);
+        return;
+    }
+
+    ngx_enroll_redis_connection_located(conn);
+}
+
+
+void
+ngx_enroll_redis_connection_located(ngx_enroll_redis_connection_t *conn)
+{
+    ngx_addr_t                 *addr;
+    ngx_enroll_redis_server_t  *server;
+
+    server = conn->server;
+
+    conn->locating = 0;
 
     ngx_add_timer(&conn->timer, conn->conf->timeout);
 

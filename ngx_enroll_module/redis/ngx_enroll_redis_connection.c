@@ -88,6 +88,7 @@ ngx_enroll_redis_connection_send(ngx_enroll_redis_connection_t *conn,
 {
     op->connection = conn;
     op->sent = 0;
+    op->asked = 0;
 
     ngx_queue_insert_tail(&conn->fifo, &op->queue);
     conn->nfifo++;
@@ -131,6 +132,10 @@ ngx_enroll_redis_connection_close(ngx_enroll_redis_connection_t *conn,
 
     ngx_enroll_redis_connection_destroy(conn);
 
+    if (state != NGX_ENROLL_REDIS_READY && server->locator) {
+        server->locator->failed(server->locator_data);
+    }
+
     if (state != NGX_ENROLL_REDIS_READY || conn->retired) {
         server->current++;
 
@@ -158,6 +163,11 @@ ngx_enroll_redis_connection_destroy(ngx_enroll_redis_connection_t *conn)
 
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
+    }
+
+    if (conn->locating) {
+        conn->locating = 0;
+        conn->server->locator->cancel(conn->server->locator_data);
     }
 
     if (conn->resolving) {
@@ -427,9 +437,20 @@ ngx_enroll_redis_connection_reply(ngx_enroll_redis_connection_t *conn)
         return NGX_DONE;
     }
 
+    if (op->asking && !op->asked) {
+        /* that was ASKING's */
+        op->asked = 1;
+        return NGX_OK;
+    }
+
     ngx_enroll_redis_connection_take(conn, op);
 
     conn->owner->reply(conn, op);
+
+    if (conn->state != NGX_ENROLL_REDIS_READY) {
+        /* the operation was sent anew, and that failed */
+        return NGX_DONE;
+    }
 
     if (conn->retired && conn->nfifo == 0) {
         ngx_enroll_redis_connection_close(conn, conn->retired);

@@ -15,8 +15,8 @@
 #include <ngx_event_connect.h>
 
 
-/* AUTH, SELECT, CLIENT SETNAME, ROLE, PING */
-#define NGX_ENROLL_REDIS_HELLO_MAX  5
+/* AUTH, SELECT, CLIENT SETNAME, ROLE, the probe, PING */
+#define NGX_ENROLL_REDIS_HELLO_MAX  6
 
 
 typedef enum {
@@ -27,17 +27,37 @@ typedef enum {
 } ngx_enroll_redis_state_e;
 
 
+typedef struct ngx_enroll_redis_connection_s  ngx_enroll_redis_connection_t;
+
+
+/* Who knows where the server is, where that has to be asked each time. */
+typedef struct {
+
+    /*
+     * Its end is ngx_enroll_redis_connection_located(), after which
+     * server->conf says where, or ngx_enroll_redis_connection_close();
+     * neither is called from within.
+     */
+    void        (*locate)(void *data, ngx_enroll_redis_connection_t *conn);
+    void        (*cancel)(void *data);
+
+    /* what it said last has led to no connection that could be used */
+    void        (*failed)(void *data);
+} ngx_enroll_redis_locator_t;
+
+
 /* Where a server is, shared by its connections. */
 typedef struct {
-    const ngx_enroll_redis_conf_t   *conf;
-    ngx_pool_t                      *pool;   /* of the resolved addresses */
-    ngx_addr_t                      *addrs;
-    ngx_uint_t                       naddrs;
-    ngx_uint_t                       current;
+    const ngx_enroll_redis_conf_t      *conf;
+    ngx_pool_t                         *pool;   /* of resolved addresses */
+    ngx_addr_t                         *addrs;
+    ngx_uint_t                          naddrs;
+    ngx_uint_t                          current;
+
+    const ngx_enroll_redis_locator_t   *locator;     /* may be NULL */
+    void                               *locator_data;
 } ngx_enroll_redis_server_t;
 
-
-typedef struct ngx_enroll_redis_connection_s  ngx_enroll_redis_connection_t;
 
 /*
  * None of these may call ngx_enroll_redis_connection_open(): the connection
@@ -76,6 +96,7 @@ struct ngx_enroll_redis_connection_s {
     ngx_connection_t                *c;
     ngx_peer_connection_t            peer;
     ngx_resolver_ctx_t              *resolving;
+    ngx_uint_t                       locating;
     ngx_event_t                      timer;      /* until it is ready */
     ngx_msec_t                       since;      /* when it became ready */
 
@@ -131,6 +152,10 @@ void ngx_enroll_redis_connection_start(ngx_enroll_redis_connection_t *conn);
 /* connect.c */
 
 void ngx_enroll_redis_connection_open(ngx_enroll_redis_connection_t *conn);
+
+/* The locator has said where. */
+void ngx_enroll_redis_connection_located(
+    ngx_enroll_redis_connection_t *conn);
 
 
 /* hello.c */

@@ -1,7 +1,7 @@
 
 /*
- * The greeting: AUTH, SELECT, CLIENT SETNAME, ROLE and PING in one write,
- * and what the answers must say before the connection is used.
+ * The greeting: AUTH, SELECT, CLIENT SETNAME, ROLE, the probe and PING in one
+ * write, and what the answers must say before the connection is used.
  *
  * ROLE is answered by a server that loads its data set or has lost its
  * master; PING is not. CLIENT, ROLE and PING may be forbidden by an ACL; only
@@ -22,11 +22,15 @@ static ngx_int_t ngx_enroll_redis_hello_auth(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
 static ngx_int_t ngx_enroll_redis_hello_select(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
+static ngx_int_t ngx_enroll_redis_hello_probe(
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
 static ngx_int_t ngx_enroll_redis_hello_add(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands,
     const char *greeting, ngx_uint_t argc, const ngx_str_t *argv);
 static ngx_uint_t ngx_enroll_redis_hello_master(
     const ngx_enroll_resp_t *reply);
+static ngx_uint_t ngx_enroll_redis_hello_allows(
+    ngx_enroll_redis_connection_t *conn, const ngx_enroll_resp_t *reply);
 
 
 /* also what a failure is named by */
@@ -34,6 +38,7 @@ static const char  ngx_enroll_redis_auth[] = "AUTH refused";
 static const char  ngx_enroll_redis_select[] = "SELECT refused";
 static const char  ngx_enroll_redis_setname[] = "CLIENT SETNAME refused";
 static const char  ngx_enroll_redis_role[] = "ROLE refused";
+static const char  ngx_enroll_redis_probe[] = "probe refused";
 static const char  ngx_enroll_redis_ping[] = "PING refused";
 
 
@@ -88,14 +93,23 @@ ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
     static const ngx_str_t  role[] = { ngx_string("ROLE") };
     static const ngx_str_t  ping[] = { ngx_string("PING") };
 
-    if (ngx_enroll_redis_hello_auth(conn, commands) != NGX_OK
-        || ngx_enroll_redis_hello_select(conn, commands) != NGX_OK
+    if (ngx_enroll_redis_hello_auth(conn, commands) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (conn->conf->asked) {
+        return ngx_enroll_redis_hello_add(conn, commands,
+                                          ngx_enroll_redis_ping, 1, ping);
+    }
+
+    if (ngx_enroll_redis_hello_select(conn, commands) != NGX_OK
         || ngx_enroll_redis_hello_add(conn, commands,
                                       ngx_enroll_redis_setname, 3, setname)
            != NGX_OK
         || ngx_enroll_redis_hello_add(conn, commands,
                                       ngx_enroll_redis_role, 1, role)
            != NGX_OK
+        || ngx_enroll_redis_hello_probe(conn, commands) != NGX_OK
         || ngx_enroll_redis_hello_add(conn, commands,
                                       ngx_enroll_redis_ping, 1, ping)
            != NGX_OK)
@@ -104,6 +118,25 @@ ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_enroll_redis_hello_probe(ngx_enroll_redis_connection_t *conn,
+    ngx_str_t *commands)
+{
+    ngx_str_t  argv[3];
+
+    if (conn->conf->probe.len == 0) {
+        return NGX_OK;
+    }
+
+    ngx_str_set(&argv[0], "EVAL");
+    argv[1] = conn->conf->probe;
+    ngx_str_set(&argv[2], "0");
+
+    return ngx_enroll_redis_hello_add(conn, commands, ngx_enroll_redis_probe,
+                                      3, argv);
 }
 
 
@@ -214,6 +247,12 @@ ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
     {
         *failure = "not a master";
     }
+
+    if (greeting == ngx_enroll_redis_probe
+        && !ngx_enroll_redis_hello_allows(conn, reply))
+    {
+        *failure = "it hides or forbids what is needed";
+    }
 }
 
 
@@ -228,4 +267,37 @@ ngx_enroll_redis_hello_master(const ngx_enroll_resp_t *reply)
            && reply->elts[0].str.len == master.len
            && ngx_strncmp(reply->elts[0].str.data, master.data, master.len)
               == 0;
+}
+
+
+/* The detail says what is missing. */
+
+static ngx_uint_t
+ngx_enroll_redis_hello_allows(ngx_enroll_redis_connection_t *conn,
+    const ngx_enroll_resp_t *reply)
+{
+    u_char      names[128], *p;
+    ngx_uint_t  i;
+
+    if (reply->type != NGX_ENROLL_RESP_ARRAY) {
+        ngx_enroll_redis_connection_detail(conn, "the probe's answer");
+        return 0;
+    }
+
+    if (reply->nelts == 0) {
+        return 1;
+    }
+
+    p = names;
+
+    for (i = 0; i < reply->nelts; i++) {
+        if (reply->elts[i].type == NGX_ENROLL_RESP_STRING) {
+            p = ngx_slprintf(p, names + sizeof(names), "%s%V",
+                             p == names ? "" : ", ", &reply->elts[i].str);
+        }
+    }
+
+    ngx_enroll_redis_connection_detail(conn, "%*s", (size_t) (p - names),
+                                       names);
+    return 0;
 }

@@ -141,7 +141,9 @@ ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
     op->timer.data = op;
     op->timer.log = node->log;
 
-    ngx_add_timer(&op->timer, node->conf->timeout);
+    if (!op->timer.timer_set) {
+        ngx_add_timer(&op->timer, node->conf->timeout);
+    }
 
     conn = ngx_enroll_redis_node_best(node);
 
@@ -177,6 +179,50 @@ ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,
     stat->pending = ngx_enroll_redis_node_pending(node);
     stat->circuit_open = node->circuit;
     stat->failure = node->failure;
+}
+
+
+void
+ngx_enroll_redis_node_retire(ngx_enroll_redis_node_t *node,
+    const char *failure)
+{
+    ngx_uint_t                      i;
+    ngx_enroll_redis_connection_t  *conn;
+
+    for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
+        conn = &node->connections[i];
+
+        if (conn->state == NGX_ENROLL_REDIS_CLOSED || conn->locating) {
+            continue;
+        }
+
+        if (conn->state != NGX_ENROLL_REDIS_READY) {
+            /* on its way to where it should not go any more */
+            ngx_enroll_redis_connection_close(conn, NULL);
+            continue;
+        }
+
+        conn->retired = failure;
+
+        if (conn->nfifo == 0) {
+            ngx_enroll_redis_connection_close(conn, NULL);
+        }
+    }
+}
+
+
+ngx_uint_t
+ngx_enroll_redis_node_idle(ngx_enroll_redis_node_t *node)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
+        if (node->connections[i].state != NGX_ENROLL_REDIS_CLOSED) {
+            return 0;
+        }
+    }
+
+    return node->nwaiting == 0;
 }
 
 
@@ -321,7 +367,9 @@ ngx_enroll_redis_node_schedule(ngx_enroll_redis_node_t *node)
     ngx_uint_t  shift;
     ngx_msec_t  delay;
 
-    if (node->leaving || (ngx_exiting && node->nwaiting == 0)) {
+    if (node->leaving
+        || ((ngx_exiting || node->unused) && node->nwaiting == 0))
+    {
         return;
     }
 
@@ -352,7 +400,7 @@ ngx_enroll_redis_node_timer(ngx_event_t *ev)
 
     node = ev->data;
 
-    if (ngx_exiting && node->nwaiting == 0) {
+    if ((ngx_exiting || node->unused) && node->nwaiting == 0) {
         return;
     }
 
@@ -484,7 +532,11 @@ ngx_enroll_redis_node_reply(ngx_enroll_redis_connection_t *conn,
             conn->retired = refusal->failure;
         }
 
-        ngx_enroll_redis_op_refuse(op, refusal->failure);
+        if (node->keeper == NULL
+            || node->keeper->refused(node, op, refusal->failure) != NGX_OK)
+        {
+            ngx_enroll_redis_op_refuse(op, refusal->failure);
+        }
     }
 
     ngx_enroll_redis_node_may_leave(node);
@@ -555,6 +607,10 @@ ngx_enroll_redis_node_closed(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_node_schedule(node);
 
     ngx_enroll_redis_node_may_leave(node);
+
+    if (node->keeper) {
+        node->keeper->closed(node, harmless);
+    }
 }
 
 

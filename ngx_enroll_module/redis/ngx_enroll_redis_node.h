@@ -14,7 +14,25 @@
 #define NGX_ENROLL_REDIS_CONNECTIONS  2
 
 
+typedef struct ngx_enroll_redis_node_s  ngx_enroll_redis_node_t;
+
+/* Who has several nodes, and knows others. */
 typedef struct {
+
+    /*
+     * The server did not execute op, and says in op->reply why. NGX_OK: it is
+     * taken over; NGX_DECLINED: it ends here.
+     */
+    ngx_int_t   (*refused)(ngx_enroll_redis_node_t *node,
+                    ngx_enroll_redis_op_t *op, const char *failure);
+
+    /* a connection was closed */
+    void        (*closed)(ngx_enroll_redis_node_t *node,
+                    ngx_uint_t harmless);
+} ngx_enroll_redis_keeper_t;
+
+
+struct ngx_enroll_redis_node_s {
     const ngx_enroll_redis_conf_t   *conf;
     ngx_log_t                       *log;
     ngx_enroll_redis_server_t        server;
@@ -36,7 +54,12 @@ typedef struct {
 
     unsigned                         circuit:1; /* open */
     unsigned                         leaving:1;
-} ngx_enroll_redis_node_t;
+    unsigned                         unused:1;  /* no connections any more,
+                                                   but for what waits */
+
+    const ngx_enroll_redis_keeper_t *keeper;    /* may be NULL */
+    void                            *keeper_data;
+};
 
 
 /* node is zeroed. */
@@ -49,6 +72,13 @@ void ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
 
 void ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,
     ngx_enroll_redis_stat_t *stat);
+
+/* Its connections are used no more, and closed once they are drained. */
+void ngx_enroll_redis_node_retire(ngx_enroll_redis_node_t *node,
+    const char *failure);
+
+/* It has no connection, and nothing waits for one. */
+ngx_uint_t ngx_enroll_redis_node_idle(ngx_enroll_redis_node_t *node);
 
 /* The worker's memory goes: no operation hears of it. */
 void ngx_enroll_redis_node_destroy(ngx_enroll_redis_node_t *node);

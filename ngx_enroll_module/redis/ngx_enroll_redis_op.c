@@ -1,5 +1,6 @@
 
 #include "ngx_enroll_redis_op.h"
+#include "ngx_enroll_slot.h"
 
 
 static void ngx_enroll_redis_op_finish(ngx_enroll_redis_op_t *op,
@@ -36,6 +37,7 @@ ngx_enroll_redis_op(ngx_uint_t argc, const ngx_str_t *argv, ngx_log_t *log)
     pool->log = ngx_cycle->log;
 
     op->pool = pool;
+    op->slot = NGX_ENROLL_SLOT_ANY;
 
     return op;
 }

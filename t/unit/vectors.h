@@ -11,7 +11,7 @@
 
 #define TOKEN_A \
     "enr_ATMBAoCBgoOEhYaHiImKi4yNjo-QkZKTlJWWl8Pn9SbFW5O5FHtehvlRG3w"
-#define TOKEN_A_ID            "08a99ae01174ed097aaee60101fad1e1"
+#define TOKEN_A_ID            "01029ae01174ed097aaee60101fad1e1"
 #define TOKEN_A_SESSION       "5288965cccd656f880205ec33407e49c"
 #define TOKEN_A_VERSION_0 \
     "enr_ADMBAoCBgoOEhYaHiImKi4yNjo-QkZKTlJWWl8GSIpFINx4WijcHOr7aXsY"
@@ -19,7 +19,7 @@
     "enr_AjMBAoCBgoOEhYaHiImKi4yNjo-QkZKTlJWWl3EGtdY88eAO-bCnt7jOXuw"
 #define TOKEN_B \
     "enr_AdD__4CBgoOEhYaHiImKi4yNjo-QkZKTlJWWlyu1n_x3zlDdTD8IO7JKVcI"
-#define TOKEN_B_ID            "a2cc57a13206b5df8da80494f82262d6"
+#define TOKEN_B_ID            "ffff57a13206b5df8da80494f82262d6"
 
 #define SESSION_A \
     "ens_ATMBAqChoqOkpaanqKmqq6ytrq-AgYKDhIWGh4iJiouMjY6PkJGSk5SVlpcA" \

@@ -38,6 +38,11 @@ def token(key, partition, secret, version=1):
     return "enr_" + b64url(raw + tag)
 
 
+def token_id(key, partition, secret):
+    return partition.to_bytes(2, "big") + mac(hkdf(key, b"enroll id"),
+                                              secret)[2:16]
+
+
 def session(key, partition, id, secret, expires, version=1):
     raw = (head(version, key, partition) + id + secret
            + expires.to_bytes(8, "big"))
@@ -199,13 +204,13 @@ define("NUMBER_A", number(A))
 define("NUMBER_B", number(B))
 print()
 define("TOKEN_A", token(A, 0x0102, secret))
-define("TOKEN_A_ID", mac(hkdf(A, b"enroll id"), secret)[:16].hex())
+define("TOKEN_A_ID", token_id(A, 0x0102, secret).hex())
 define("TOKEN_A_SESSION",
        mac(hkdf(A, b"enroll session"), b"token" + secret)[:16].hex())
 define("TOKEN_A_VERSION_0", token(A, 0x0102, secret, version=0))
 define("TOKEN_A_VERSION_2", token(A, 0x0102, secret, version=2))
 define("TOKEN_B", token(B, 0xffff, secret))
-define("TOKEN_B_ID", mac(hkdf(B, b"enroll id"), secret)[:16].hex())
+define("TOKEN_B_ID", token_id(B, 0xffff, secret).hex())
 print()
 define("SESSION_A", session(A, 0x0102, id, secret, 1700000000))
 define("SESSION_A_ID", id.hex())

@@ -5,6 +5,7 @@ package Enroll::Audit;
 # without one.
 #
 #     is_deeply [audit($stack)], [], '…';       a list of sentences
+#     audit($stack, 64)                         of so many partitions
 
 use strict;
 use warnings;
@@ -15,10 +16,16 @@ our @EXPORT_OK = qw(audit);
 
 
 sub audit {
-    my ($stack) = @_;
+    my ($stack, $partitions) = @_;
+    return map { _partition($stack, $_) } 0 .. ($partitions || 1) - 1;
+}
 
-    my @events = $stack->events;
-    my @problems = _numbers($stack, \@events);
+
+sub _partition {
+    my ($stack, $partition) = @_;
+
+    my @events = $stack->events(partition => $partition);
+    my @problems = _numbers($stack, $partition, \@events);
     my (%state, %spent);
 
     for my $event (@events) {
@@ -45,7 +52,7 @@ sub audit {
 
 
 sub _numbers {
-    my ($stack, $events) = @_;
+    my ($stack, $partition, $events) = @_;
 
     my @problems;
     my $next = 1;
@@ -58,7 +65,8 @@ sub _numbers {
         $next = $event->{seq} + 1;
     }
 
-    my $last = $stack->redis->command('HGET', 'enroll:{0}:meta', 'seq') // 0;
+    my $last = $stack->redis->command('HGET', "enroll:{$partition}:meta",
+        'seq') // 0;
     push @problems, "meta says $last, the stream ends with " . ($next - 1)
         if $last != $next - 1;
 

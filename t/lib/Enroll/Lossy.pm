@@ -121,7 +121,8 @@ sub _run {
             }
 
             $skip = 0 if $skip < 0;
-            $end->{scripts} += () = $data =~ /\r\nEVAL(?:SHA)?\r\n/g
+            $end->{scripts} += () = $data
+                =~ /\r\nEVAL(?:SHA)?\r\n(?!\$\d+\r\n-- probe)/g
                 if !$reply;
             syswrite $reply ? $end->{client} : $end->{server}, $data;
         }

@@ -222,6 +222,9 @@ sub dump_keys {
                         @{ $self->command('XRANGE', $_[0], '-', '+') } },
     );
 
+    # a replica of a cluster shows nothing otherwise
+    eval { $self->command('READONLY') };
+
     my $text = '';
     my (undef, $databases) = @{ $self->command('CONFIG', 'GET',
         'databases') };

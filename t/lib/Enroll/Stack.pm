@@ -383,7 +383,8 @@ sub finish_by {
 
 sub record {
     my ($self, $id) = @_;
-    return $self->redis->hash('HGETALL', "enroll:{0}:token:$id");
+    my $partition = hex substr $id, 0, 4;
+    return $self->redis->hash('HGETALL', "enroll:{$partition}:token:$id");
 }
 
 
@@ -403,13 +404,15 @@ sub wait_record {
 }
 
 
-# The audit stream, as hashes; last => N of it, those with these fields.
+# The audit stream, as hashes; last => N of it, those with these fields; that
+# of another partition => N.
 
 sub events {
     my ($self, %want) = @_;
 
     my $last = delete $want{last};
-    my $stream = 'enroll:{0}:events';
+    my $partition = delete $want{partition} // 0;
+    my $stream = "enroll:{$partition}:events";
     my $entries = $last
         ? [reverse @{ $self->redis->command('XREVRANGE', $stream, '+', '-',
             'COUNT', $last) }]
