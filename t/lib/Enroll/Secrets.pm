@@ -11,7 +11,7 @@ our @EXPORT_OK = qw(remember_secret remember_secrets_in find_secrets);
 
 
 my %secrets;
-my $pattern;
+my ($pieces, $pattern);
 
 # A token or a session cookie; the first six characters after the prefix say
 # nothing (version, key, partition).
@@ -25,7 +25,7 @@ use constant PIECE => 12;
 sub remember_secret {
     for my $secret (@_) {
         next if !defined $secret || $secret eq '' || $secrets{$secret}++;
-        undef $pattern;
+        undef $pieces;
     }
     return;
 }
@@ -41,25 +41,47 @@ sub remember_secrets_in {
 
 
 # A part of a secret is as bad as the whole: pieces of 12 characters are
-# looked for, in any case.
+# looked for, in any case. There are thousands, too many for one pattern: each
+# place of the text is looked up.
 
-sub _pattern {
-    my %pieces;
+sub _prepare {
+    my %whole;
+    $pieces = {};
 
     for my $secret (keys %secrets) {
 
-        if ($secret !~ /^en[rs]_/ || length $secret < HEAD + PIECE) {
-            $pieces{lc $secret} = 1;
+        if ($secret !~ /^en[rs]_[A-Za-z0-9_-]+$/
+            || length $secret < HEAD + PIECE)
+        {
+            $whole{lc $secret} = 1;
             next;
         }
 
         for (my $i = HEAD; $i + PIECE <= length $secret; $i += PIECE) {
-            $pieces{lc substr $secret, $i, PIECE} = 1;
+            $pieces->{lc substr $secret, $i, PIECE} = 1;
         }
     }
 
-    my $any = join '|', map { quotemeta } sort keys %pieces;
-    return qr/$any/;
+    my $any = join '|', map { quotemeta } sort keys %whole;
+    $pattern = %whole ? qr/$any/ : qr/(?!)/;
+    return;
+}
+
+
+# Where in the line there is one: its first character, or -1.
+
+sub _find_in {
+    my ($line) = @_;
+
+    return $-[0] if $line =~ $pattern;
+
+    while ($line =~ /[a-z0-9_-]{12,}/g) {
+        for my $from ($-[0] .. $+[0] - PIECE) {
+            return $from if $pieces->{substr $line, $from, PIECE};
+        }
+    }
+
+    return -1;
 }
 
 
@@ -69,23 +91,17 @@ sub find_secrets {
     my ($text) = @_;
 
     return if !%secrets;
-    $pattern ||= _pattern();
+    _prepare() if !$pieces;
 
-    my $lower = lc $text;
     my @found;
 
-    while ($lower =~ /$pattern/g) {
-        my ($from, $to) = ($-[0], $+[0]);
+    for my $line (split /\n/, $text) {
+        my $from = _find_in(lc $line);
+        next if $from < 0;
 
-        my $start = rindex($text, "\n", $from) + 1;
-        $start = $from - 120 if $from - $start > 120;
-        push @found, substr($text, $start, $from - $start) . '<secret>';
-
+        my $start = $from > 120 ? $from - 120 : 0;
+        push @found, substr($line, $start, $from - $start) . '<secret>';
         last if @found == 5;
-
-        my $end = index $text, "\n", $to;
-        last if $end < 0;
-        pos($lower) = $end;
     }
 
     return @found;
