@@ -133,12 +133,14 @@ sub stop {
     return;
 }
 
-# What an operator does before a restart by plan: the next incarnation of the
-# server is adopted (I10).
+# What an operator does before a restart by plan: names the incarnation that
+# is to end, and the one after it is adopted (I10).
 
 sub plan {
     my ($self) = @_;
-    $self->command('HSET', $_, 'planned', '1')
+    my ($replid) = $self->command('INFO', 'replication')
+        =~ /^master_replid:(\w+)/m;
+    $self->command('HSET', $_, 'planned', $replid)
         for grep { /:meta$/ } $self->keys;
     return $self;
 }
