@@ -3,13 +3,18 @@
 # make test        installs what is missing, builds, and runs all tests
 # make test-asan   the same with an nginx that has sanitizers built in
 # make lint        what a compiler and other readers have to say
+# make chaos       lets things go wrong, as root: t/chaos/README.md
 # make demo        shows one enrollment, then serves; ONCE=1: then ends
 # make clean
 #
-# TESTS=t/x.t chooses tests, JOBS=1 runs them one by one.
+# TESTS=t/x.t chooses tests, JOBS=1 runs them one by one. Chaos takes
+# TOPOLOGY=sentinel or cluster, SECONDS=60 and SEED=1.
 
 JOBS      ?= $(shell nproc)
 TESTS     ?= t
+TOPOLOGY  ?= sentinel
+SECONDS   ?= 60
+SEED      ?= 1
 NGINX      = /usr/share/nginx/src
 
 UNIT       = $(patsubst t/%.c,build/%,$(wildcard t/unit/test_*.c))
@@ -25,7 +30,7 @@ UNIT_FLAGS = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	     -I ngx_enroll_module/core -I t/unit
 UNIT_LIBS  = -ljose -ljansson -lcbor -lcrypto
 
-.PHONY: module unit deps test test-asan lint demo clean
+.PHONY: module unit deps deps-chaos test test-asan chaos lint demo clean
 .SECONDARY:
 .NOTPARALLEL:
 
@@ -54,6 +59,13 @@ test: deps module unit
 
 test-asan: deps module unit
 	tools/asan.sh build/asan prove -r -j $(JOBS) $(TESTS)
+
+deps-chaos:
+	tools/deps.sh chaos
+
+chaos: deps-chaos module
+	ENROLL_MODULE=$(CURDIR)/build/nginx/ngx_http_enroll_module.so \
+	t/chaos/run --topology $(TOPOLOGY) --seconds $(SECONDS) --seed $(SEED)
 
 lint:
 	tools/deps.sh lint

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# deps.sh build|test|lint installs what is missing for it: Debian packages
+# deps.sh build|test|chaos|lint installs what is missing for it: Debian packages
 # (as root or by sudo) and, for the tests, the node modules of their lock
 # files. The services that come with packages are not started.
 
@@ -36,6 +36,16 @@ test="$build
     /usr/bin/curl                       curl
     /usr/bin/chromium                   chromium"
 
+chaos="$build
+    /usr/share/perl/5*/Getopt/Long.pm   perl
+    /usr/bin/jose                       jose
+    /usr/bin/redis-server               redis-server
+    /usr/bin/mount                      mount
+    /usr/bin/nsenter                    util-linux
+    /usr/sbin/ip                        iproute2
+    /usr/sbin/tc                        iproute2
+    /usr/sbin/iptables                  iptables"
+
 lint="$build
     /usr/share/perl/5*/Test/More.pm     perl
     /usr/bin/git                        git
@@ -45,8 +55,9 @@ lint="$build
 case ${1:-} in
     build) list=$build ;;
     test)  list=$test ;;
+    chaos) list=$chaos ;;
     lint)  list=$lint ;;
-    *)     echo "usage: $0 build|test|lint" >&2; exit 2 ;;
+    *)     echo "usage: $0 build|test|chaos|lint" >&2; exit 2 ;;
 esac
 
 

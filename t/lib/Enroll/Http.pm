@@ -2,7 +2,7 @@ package Enroll::Http;
 
 # A client of HTTP/1.1 that sends exactly what it is told.
 #
-#     my $http = Enroll::Http->new(port => N);
+#     my $http = Enroll::Http->new(port => N, address => '127.0.0.1');
 #     my $response = $http->request('POST', '/x', [Name => 'value', …], $body);
 #     my $response = $http->get('/x', Name => 'value', …);
 #     my $response = $http->post('/x', $body, Name => 'value', …);
@@ -91,8 +91,9 @@ sub raw {
 
 sub connect {
     my ($self) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $self->{port}, Proto => 'tcp')
+    my $socket = IO::Socket::INET->new(Proto => 'tcp',
+        PeerAddr => $self->{address} || '127.0.0.1',
+        PeerPort => $self->{port}, Timeout => $self->{timeout})
         or croak "connect to port $self->{port}: $!";
     binmode $socket;
     return $socket;
