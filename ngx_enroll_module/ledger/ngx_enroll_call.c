@@ -43,6 +43,9 @@ static ngx_uint_t ngx_enroll_call_own_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static ngx_uint_t ngx_enroll_call_same_session(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+static void ngx_enroll_call_journal(ngx_enroll_call_t *call,
+    ngx_enroll_redis_op_t *op);
+static void ngx_enroll_call_proceed(ngx_enroll_call_t *call, ngx_int_t rc);
 static void ngx_enroll_call_end(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 
@@ -344,10 +347,11 @@ ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
     ngx_enroll_resp_t *reply)
 {
     ngx_enroll_call_t    *call;
-    ngx_enroll_result_t   result;
+    ngx_enroll_result_t  *result;
 
     call = op->data;
-    ngx_memzero(&result, sizeof(ngx_enroll_result_t));
+    result = &call->result;
+    ngx_memzero(result, sizeof(ngx_enroll_result_t));
 
     /* what a repeat is answered with tells nothing of the first */
     call->lost |= (rc == NGX_ERROR || op->repeated);
@@ -357,27 +361,23 @@ ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
             return;
         }
 
-        result.verdict = NGX_ENROLL_UNAVAILABLE;
-        result.lost = call->lost;
+        result->verdict = NGX_ENROLL_UNAVAILABLE;
+        result->lost = call->lost;
 
-    } else if (ngx_enroll_call_read(call, reply, &result) != NGX_OK) {
+    } else if (ngx_enroll_call_read(call, reply, result) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "enroll: the ledger's %V script answered in a form "
                       "that is not its own",
                       &ngx_enroll_script(call->script)->name);
-        ngx_memzero(&result, sizeof(ngx_enroll_result_t));
-        result.verdict = NGX_ENROLL_UNAVAILABLE;
-        result.lost = 1;
+        ngx_memzero(result, sizeof(ngx_enroll_result_t));
+        result->verdict = NGX_ENROLL_UNAVAILABLE;
+        result->lost = 1;
 
     } else {
-        ngx_enroll_call_verify(call, &result);
+        ngx_enroll_call_verify(call, result);
     }
 
-    if (call->step && call->step(call, &result) == NGX_AGAIN) {
-        return;
-    }
-
-    ngx_enroll_call_end(call, &result);
+    ngx_enroll_call_journal(call, op);
 }
 
 
@@ -734,6 +734,63 @@ ngx_enroll_call_same_session(ngx_enroll_call_t *call,
 }
 
 
+/* the reply is kept for as long as that takes */
+
+static void
+ngx_enroll_call_journal(ngx_enroll_call_t *call, ngx_enroll_redis_op_t *op)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
+    if (call->ledger->journal) {
+        rc = call->ledger->journal(call, &call->result);
+    }
+
+    if (rc == NGX_AGAIN) {
+        call->reply = ngx_enroll_redis_op_keep(op);
+        return;
+    }
+
+    ngx_enroll_call_proceed(call, rc);
+}
+
+
+void
+ngx_enroll_call_go_on(ngx_enroll_call_t *call, ngx_int_t rc)
+{
+    ngx_pool_t  *reply;
+
+    reply = call->reply;
+    call->reply = NULL;
+
+    ngx_enroll_call_proceed(call, rc);
+
+    ngx_destroy_pool(reply);
+}
+
+
+static void
+ngx_enroll_call_proceed(ngx_enroll_call_t *call, ngx_int_t rc)
+{
+    ngx_enroll_result_t  *result;
+
+    result = &call->result;
+
+    if (rc != NGX_OK) {
+        /* what was granted is as if nobody had heard of it */
+        result->lost |= (result->verdict == NGX_ENROLL_OK);
+        result->verdict = NGX_ENROLL_UNAVAILABLE;
+    }
+
+    if (call->step && call->step(call, result) == NGX_AGAIN) {
+        return;
+    }
+
+    ngx_enroll_call_end(call, result);
+}
+
+
 static void
 ngx_enroll_call_end(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
 {
@@ -760,5 +817,10 @@ void
 ngx_enroll_call_free(ngx_enroll_call_t *call)
 {
     OPENSSL_cleanse(call->text, sizeof(call->text));
+
+    if (call->reply) {
+        ngx_destroy_pool(call->reply);
+    }
+
     ngx_destroy_pool(call->pool);
 }

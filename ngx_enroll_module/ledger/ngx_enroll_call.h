@@ -92,6 +92,15 @@ typedef void (*ngx_enroll_call_handler_pt)(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 
 /*
+ * What was told is written down before anybody acts upon it.
+ * NGX_OK; NGX_ERROR: it could not be; NGX_AGAIN: not yet, and
+ * ngx_enroll_call_go_on() follows, later and never from within. It is of no
+ * use to let a call wait whose handler is NULL.
+ */
+typedef ngx_int_t (*ngx_enroll_call_journal_pt)(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
+
+/*
  * A verb's own way with a reply, before anybody else sees it.
  * NGX_OK: the result is final; NGX_AGAIN: the call was sent anew.
  */
@@ -121,6 +130,10 @@ struct ngx_enroll_call_s {
     ngx_uint_t                   tries;
     ngx_msec_t                   until;    /* if lost, again until then */
     ngx_event_t                  timer;
+
+    ngx_enroll_result_t          result;   /* of the last reply */
+    ngx_pool_t                  *reply;    /* … where it is, while that is
+                                              being written down */
 
     u_char                       text[NGX_ENROLL_TOKEN_LEN];
 
@@ -189,10 +202,17 @@ ngx_enroll_call_t *ngx_enroll_call_start(ngx_enroll_call_t *call,
  */
 ngx_int_t ngx_enroll_call_show(ngx_enroll_call_t *call, const ngx_str_t *id);
 
+/*
+ * A call that waited for its journal goes on: rc is NGX_OK, or NGX_ERROR
+ * where what was told is not written down. Then nobody may act upon it: the
+ * verdict is NGX_ENROLL_UNAVAILABLE, and what was claimed is released.
+ */
+void ngx_enroll_call_go_on(ngx_enroll_call_t *call, ngx_int_t rc);
+
 /* The handler will not be called; the call goes on to its end. */
 void ngx_enroll_call_detach(ngx_enroll_call_t *call);
 
-/* Frees a call that was not sent. */
+/* Frees a call that was not sent, or that waits for its journal. */
 void ngx_enroll_call_free(ngx_enroll_call_t *call);
 
 

@@ -85,7 +85,8 @@ ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
 
 /*
  * Nobody will forward this request: the reply was lost, or the client left
- * before it came. What may have been claimed is given back.
+ * before it came, or it was not written down. What may have been claimed is
+ * given back.
  */
 
 static ngx_int_t

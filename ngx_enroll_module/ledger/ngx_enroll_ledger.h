@@ -35,6 +35,12 @@ struct ngx_enroll_ledger_s {
     ngx_atomic_t                *seen;
 
     /*
+     * Called for each reply, before the verb's own step and the call's
+     * handler; NULL: there is none.
+     */
+    ngx_enroll_call_journal_pt   journal;
+
+    /*
      * Called for each result before the call's handler, and also where
      * nobody waits for it any more: for logs, counters and tombstones.
      */

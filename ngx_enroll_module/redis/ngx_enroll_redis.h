@@ -92,7 +92,7 @@ typedef struct ngx_enroll_redis_op_s  ngx_enroll_redis_op_t;
  *     NGX_ERROR     written, and no reply: it may have been executed
  *
  * and op->failure says why in a word where rc is not NGX_OK. reply is in
- * op->pool, which is destroyed when the handler returns.
+ * op->pool, which is destroyed when the handler returns, unless it was kept.
  */
 typedef void (*ngx_enroll_redis_handler_pt)(ngx_enroll_redis_op_t *op,
     ngx_int_t rc, ngx_enroll_resp_t *reply);
@@ -115,6 +115,7 @@ struct ngx_enroll_redis_op_s {
 
     /* the rest is redis/' own */
     unsigned                      repeated:1;
+    unsigned                      kept:1;    /* the pool is another's now */
     unsigned                      written:1; /* whole, at least once */
     unsigned                      asking:1;  /* command begins with ASKING */
     unsigned                      asked:1;   /* whose reply has come */
@@ -153,6 +154,12 @@ ngx_enroll_redis_op_t *ngx_enroll_redis_op(ngx_uint_t argc,
  */
 void ngx_enroll_redis_send(ngx_enroll_redis_t *redis,
     ngx_enroll_redis_op_t *op);
+
+/*
+ * In its handler: the reply is needed longer than that. Returns the pool that
+ * it is in, which is the caller's to destroy, once the handler has returned.
+ */
+ngx_pool_t *ngx_enroll_redis_op_keep(ngx_enroll_redis_op_t *op);
 
 
 /* For the status page. */

@@ -43,6 +43,15 @@ ngx_enroll_redis_op(ngx_uint_t argc, const ngx_str_t *argv, ngx_log_t *log)
 }
 
 
+ngx_pool_t *
+ngx_enroll_redis_op_keep(ngx_enroll_redis_op_t *op)
+{
+    op->kept = 1;
+
+    return op->pool;
+}
+
+
 void
 ngx_enroll_redis_op_done(ngx_enroll_redis_op_t *op)
 {
@@ -114,6 +123,8 @@ ngx_enroll_redis_op_deliver(ngx_event_t *ev)
             op->handler(op, op->rc, op->rc == NGX_OK ? &op->reply : NULL);
         }
 
-        ngx_destroy_pool(op->pool);
+        if (!op->kept) {
+            ngx_destroy_pool(op->pool);
+        }
     }
 }
