@@ -5,16 +5,38 @@
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Enroll::Audit qw(audit);
+use Enroll::Process;
+use Enroll::Refused qw(refused passed);
 use Enroll::Test;
 
-my $stack = stack(instances => 2,
-    classes => 'enroll_class mail { deliver /deliver; }',
-    issuer => 'class standard mail;', deliver => 1,
-    redis_server => { conf => ['appendonly yes', 'appendfsync always'] });
-my ($redis, $idp) = ($stack->redis, $stack->idp);
-my ($live, $events, $meta) = map { "enroll:{0}:$_" } qw(live events meta);
+my ($stack, $redis, $idp);
 
-sub epoch { return $redis->hash('HGETALL', $meta)->{epoch} }
+# A ledger of its own, with two hosts before it.
+
+sub fresh {
+    my (%arg) = @_;
+
+    my $conf = delete $arg{conf} || ['appendonly yes', 'appendfsync always'];
+    $stack = stack(instances => 2, redis_server => { conf => $conf },
+        redis => 'enroll_redis unix:%%REDIS%%; enroll_redis_retry 100ms;',
+        %arg);
+    ($redis, $idp) = ($stack->redis, $stack->idp);
+    return;
+}
+
+sub meta {
+    my ($partition) = @_;
+    return $redis->hash('HGETALL', 'enroll:{' . ($partition // 0) . '}:meta');
+}
+
+sub epoch  { return meta(@_)->{epoch} }
+sub fences { return $stack->events(event => 'fence', @_) }
+
+sub told {
+    my ($fence) = @_;
+    return join ' ', map { $_ // '-' } @$fence{qw(why voided)};
+}
 
 sub reason {
     my ($response) = @_;
@@ -40,27 +62,36 @@ sub page_there {
     return $stack->http(1)->get('/register', Cookie => $session);
 }
 
-# until Redis is back for both hosts
+# Until the hosts have found Redis again, without a call that asks for more.
+
 sub back {
-    my ($session) = @_;
     for my $n (0, 1) {
-        wait_for { $stack->http($n)->get('/register', Cookie => $session)
-            ->status != 503 } 'Redis to be back';
+        wait_for { $stack->status($n)->{ledger}{reachable} }
+            'Redis to be back';
     }
     return;
 }
 
-sub fences { return $stack->events(event => 'fence') }
+# A host that has seen nothing: what it knew went with its zone.
 
-# What is there to be lost: a token, a session, a passkey.
+sub forget {
+    my ($n) = @_;
+    $stack->nginx($n)->stop;
+    $stack->nginx($n)->start;
+    return;
+}
+
+# What there is to be lost: a token, a session, a passkey.
+
 sub people {
     my ($name) = @_;
+
     my %p = (event => "join-$name", subject => "$name-issued");
     my $made = $stack->issue(subject => $p{subject}, event => $p{event});
     @p{qw(token id)} = @{ $made->json }{qw(token id)};
     ($p{session}, $p{session_id}) = $stack->enter(
         subject => "$name-redeemed");
-    is $stack->begin($p{session})->status, 200, "$name: a session has begun";
+    passed($stack->begin($p{session}), "$name: a session has begun");
     $p{enrolled} = $stack->enrol(subject => "$name-enrolled");
     return \%p;
 }
@@ -68,161 +99,477 @@ sub people {
 sub all_void {
     my ($p, $name) = @_;
 
-    is reason(redeem_there($p->{token})), '410 void', "$name: the token";
-    is reason($stack->redeem($p->{token})), '410 void', '… on both hosts';
-    is reason(page_there($p->{session})), '410 void', "$name: the page";
+    my $reached = $idp->count;
+    refused(redeem_there($p->{token}), 410, 'void', "$name: the token");
+    refused($stack->redeem($p->{token}), 410, 'void', '… on both hosts');
+    refused(page_there($p->{session}), 410, 'void', "$name: the page");
     is $stack->record($p->{session_id})->{state}, 'redeemed',
         '… and looking at it has changed nothing (I11)';
-    my $reached = $idp->count;
-    is reason(begin_there($p->{session})), '410 void', "$name: begin";
-    is reason($stack->finish($p->{session})), '410 void', "$name: finish";
-    is $idp->count, $reached, '… the IdP hears nothing';
-    is reason(redeem_there($p->{token})), '410 void', "$name: it stays void";
+    refused(begin_there($p->{session}), 410, 'void', "$name: begin");
+    refused($stack->http(1)->post('/register/finish', '{}',
+        Cookie => $p->{session}), 410, 'void', "$name: finish");
+    refused($stack->finish($p->{session}), 410, 'void', '… on both hosts');
+    is $idp->count, $reached, '… the IdP hears nothing (I2)';
+    refused(redeem_there($p->{token}), 410, 'void', "$name: it stays void");
     return;
 }
 
 sub none_void {
     my ($p, $name) = @_;
 
-    is begin_there($p->{session})->status, 200, "$name: the session goes on";
-    is $stack->finish($p->{session})->status, 200, '… to its end';
-    is redeem_there($p->{token})->status, 200, "$name: the token is good";
+    passed(begin_there($p->{session}), "$name: the session goes on");
+    passed($stack->finish($p->{session}), '… to its end');
+    passed(redeem_there($p->{token}), "$name: the token is good");
     return;
 }
 
 
-# --- restarted
-
-{
+subtest 'restarted: all that was live is void, once' => sub {
+    fresh();
     my $p = people('restart');
     my $before = epoch();
     $redis->restart;
-    back($p->{session});
+    back();
     all_void($p, 'restarted');
 
-    my ($fence) = fences();
-    is $fence->{why}, 'incarnation', 'one event says why';
-    is $fence->{voided}, 2, 'and how many tokens are void by it';
-    is "$fence->{from} $fence->{to}", "$before " . epoch(),
+    my @fences = fences();
+    is @fences, 1, 'one event for both hosts';
+    is told($fences[0]), 'incarnation 2',
+        'says why, and how many are void by it';
+    is "$fences[0]{from} $fences[0]{to}", "$before " . epoch(),
         'and which epoch began';
-    is scalar(fences()), 1, 'one for both hosts';
+    cmp_ok epoch(), '>', $before, 'a later one';
+    is meta()->{incarnation}, $redis->incarnation,
+        'which is that of the server';
     is $stack->record($p->{enrolled})->{state}, 'enrolled',
         'who has enrolled has enrolled';
-    is reason($stack->issue(subject => 'restart-enrolled')), '409 first_use',
-        'and gets no other token (I9)';
+    refused($stack->issue(subject => 'restart-enrolled'), 409, 'first_use',
+        'and gets no other token (I9)');
 
     my $again = $stack->issue(subject => $p->{subject},
         event => $p->{event});
     is $again->status, 201, 'the same joiner event gets a fresh token';
     isnt $again->json->{id}, $p->{id}, '… another one';
-    is reason(redeem_there($p->{token})), '410 void', '… the old one is void';
-    is redeem_there($again->json->{token})->status, 200, '… which is good';
+    refused(redeem_there($p->{token}), 410, 'void', '… the old one is void');
     is $stack->issue(subject => $p->{subject}, event => $p->{event})->status,
-        200, '… once';
-}
+        200, '… which is made once';
+    passed(redeem_there($again->json->{token}), '… and is good');
+};
 
 
-# --- restarted by plan
+subtest 'killed: each partition for itself' => sub {
+    fresh(http => 'enroll_partitions 2;');
+    my (%made, $n);
+    while (grep { @{$made{$_} || []} < 3 } 0, 1) {
+        my $one = $stack->issue(subject => 'killed-' . ++$n,
+            event => "join-$n")->json;
+        push @{$made{hex substr $one->{id}, 0, 4}},
+            { %$one, subject => "killed-$n", event => "join-$n" };
+    }
+    my $session = $stack->session($made{0}[0]{token});
+    my $revoked = pop @{$made{1}};
+    passed($stack->revoke(id => $revoked->{id}), 'one is revoked before');
 
-{
+    $redis->restart('KILL');
+    back();
+
+    for my $partition (0, 1) {
+        my @made = @{$made{$partition}};
+        is fences(partition => $partition), 0,
+            "partition $partition: nobody has noticed yet";
+        refused(redeem_there($made[-1]{token}), 410, 'void',
+            'who comes first does');
+        is_deeply [map { told($_) } fences(partition => $partition)],
+            ['incarnation ' . @made], 'the event counts all live ones';
+        is_deeply [$redis->command('ZCARD', "enroll:{$partition}:live")], [0],
+            'none is live any more';
+        refused(redeem_there($_->{token}), 410, 'void', "$_->{subject} is")
+            for @made[1 .. $#made];
+    }
+
+    refused(begin_there($session), 410, 'void', 'a session, too');
+    refused($stack->redeem($revoked->{token}), 410, 'revoked',
+        'what had ended keeps its true reason');
+
+    my $again = $stack->issue(map { $_ => $made{1}[0]{$_} }
+        qw(subject event));
+    is $again->status, 201, 'the same joiner event gets a fresh token';
+    passed($stack->enrol(subject => 'after') && redeem_there(
+        $again->json->{token}), '… which is good');
+    is_deeply [audit($stack, 2)], [], 'no gap but the leap (I7)';
+};
+
+
+subtest 'restarted by plan: nothing is void, once' => sub {
+    fresh();
     my $p = people('plan');
-    my $before = epoch();
-    $redis->command('HSET', $meta, 'planned', '1');
-    $redis->restart;
-    back($p->{session});
+    my ($before, $ended) = (epoch(), $redis->incarnation);
+    $redis->plan->restart;
+    back();
     none_void($p, 'planned');
     is epoch(), $before, 'it is the same epoch';
-    my $fence = (fences())[-1];
-    is "$fence->{why} $fence->{voided}", 'planned 0', 'an event says so';
+    is_deeply [map { told($_) } fences()], ['planned 0'], 'an event says so';
+    isnt meta()->{incarnation}, $ended, 'of another incarnation';
+    is meta()->{planned}, undef, 'the plan is used up';
 
     $p = people('after');
     $redis->restart;
-    back($p->{session});
-    all_void($p, 'a plan is good once, and then');
-}
+    back();
+    all_void($p, 'the next time it is none');
+};
 
 
-# --- a claim in flight
+subtest 'a plan for another incarnation is none' => sub {
+    fresh();
+    my $p = people('stale');
 
-for my $case ([200, 'enrolled', 'enrolled'], [400, 'refused', 'void']) {
-    my ($status, $outcome, $state) = @$case;
-    my ($session, $id) = $stack->enter;
-    $stack->begin($session);
-    $idp->answer('/register/finish' => { hang => 1 }, { status => 200 });
-    my $socket = $stack->http->connect;
-    print $socket $stack->http->bytes('POST', '/register/finish',
-        [Cookie => $session], '{"id":"x"}');
-    $socket->flush;
-    $stack->wait_record($id, state => 'claimed');
+    # the crash that nobody noticed, because nobody came
+    $redis->restart('KILL');
+    $redis->plan->restart;
+    back();
+    all_void($p, 'planned after a crash');
+    is told((fences())[-1]), 'incarnation 2', 'an event says why';
+
+    # a plan that came to nothing, and a crash
+    $p = people('early');
+    $redis->plan->restart('KILL');
+    back();
+    is $stack->issue->status, 201, 'the plan is used up';
+    my $first = $redis->incarnation;
     $redis->restart;
-    back($session);
-    $idp->release({ status => $status });
-    my $record = $stack->wait_record($id, outcome => $outcome);
-    is $record->{state}, $state,
-        "the IdP says $status to a finish of before: $state";
-    like reason(begin_there($session)), qr/^410 /, '… and nothing reopens';
-    $stack->http->read_response($socket);
+    $redis->command('HSET', 'enroll:{0}:meta', 'planned', $first);
+    forget(0);
+    back();
+    none_void($p, 'announced by the name of what had ended');
+
+    for my $planned ('1', '', 'x' x 40) {
+        $p = people("wrong-$planned");
+        $redis->command('HSET', 'enroll:{0}:meta', 'planned', $planned);
+        $redis->restart;
+        back();
+        all_void($p, "planned: '$planned'");
+        is meta()->{planned}, undef, 'and forgotten';
+    }
+};
+
+
+subtest 'a plan for a partition that nobody has used' => sub {
+    fresh();
+    $redis->command('HSET', 'enroll:{0}:meta', 'planned',
+        $redis->incarnation);
+    $redis->restart;
+    back();
+    my $p = people('unused');
+    is_deeply [fences()], [], 'its first epoch needs no event';
+    $redis->restart;
+    back();
+    all_void($p, 'the plan was for none of its tokens');
+};
+
+
+subtest 'a claim in flight' => sub {
+    fresh();
+
+    for my $case ([200, 'enrolled', 'enrolled'], [400, 'refused', 'void'],
+        [500, 'unknown', 'void'])
+    {
+        my ($status, $outcome, $state) = @$case;
+        my ($session, $id) = $stack->enter;
+        $stack->begin($session);
+        $idp->clear;
+        $idp->answer('/register/finish' => { hang => 1 }, { status => 200 });
+        my $socket = $stack->http->connect;
+        print $socket $stack->http->bytes('POST', '/register/finish',
+            [Cookie => $session], '{"id":"x"}');
+        $socket->flush;
+        $stack->wait_record($id, state => 'claimed');
+        $redis->restart;
+        back();
+        $idp->release({ status => $status });
+        is $stack->http->read_response($socket)->status, $status,
+            "the IdP says $status to a finish of before";
+        my $record = $stack->wait_record($id, outcome => $outcome);
+        my ($settle) = $stack->events(event => 'settle', id => $id);
+        is "$record->{state} $settle->{to} $settle->{status}",
+            "$state $state $status", '… which is told';
+        $idp->clear;
+        like reason(begin_there($session)), qr/^410 (?:void|enrolled)$/,
+            '… and nothing reopens';
+        like reason($stack->finish($session)), qr/^410 (?:void|enrolled)$/,
+            '… on either host';
+        is $idp->count, 0, '… the IdP hears no more of it (I2)';
+    }
+};
+
+
+# --- gone back in time
+
+# A token is spent and a passkey registered, and then the ledger is as it was
+# before; who has seen that, has.
+
+sub relapse {
+    my ($p, $name, $go_back) = @_;
+
+    passed($stack->redeem($p->{token}), "$name: a token is spent");
+    passed($stack->finish($p->{session}), 'a passkey is registered');
+    $stack->wait_record($p->{session_id}, state => 'enrolled');
+    $go_back->();
+    back();
+    is $stack->record($p->{id})->{state}, 'issued', 'Redis has forgotten it';
+    return;
 }
 
-
-# --- gone back in time, and nobody noticed: the same incarnation
-
-{
-    my $p = people('restored');
-    my %dump = map { $_ => $redis->command('DUMP', $_) } $redis->keys;
-    my $spent = $stack->enrol(subject => 'restored-spent');
-
-    is $stack->redeem($p->{token})->status, 200, 'a token is spent';
-    is $stack->finish($p->{session})->status, 200, 'a passkey is registered';
-    $stack->wait_record($p->{session_id}, state => 'enrolled');
-
-    # a snapshot of before
-    $redis->command('DEL', $_) for $redis->keys;
-    $redis->command('RESTORE', $_, 0, $dump{$_}) for keys %dump;
-    is $stack->record($p->{id})->{state}, 'issued', 'Redis has forgotten it';
-
-    # the sequence is what a host has seen: this one has seen all of it
-    is $stack->issue(subject => 'restored-new')->status, 201,
-        'the ledger goes on';
+sub neither_comes_back {
+    my ($p) = @_;
 
     my $reached = $idp->count;
-    is reason(redeem_there($p->{token})), '410 void',
-        'a spent token does not come back to life (I1)';
-    is reason(begin_there($p->{session})), '410 void',
-        'nor does a session (I2)';
-    is $idp->count, $reached, 'the IdP hears of neither';
-    my $fence = (fences())[-1];
-    is $fence->{why}, 'sequence', 'the fence says why';
-    cmp_ok $fence->{seq}, '>', 2 ** 20, 'and leaps ahead';
+    refused(redeem_there($p->{token}), 410, 'void',
+        'a spent token does not come back to life (I1)');
+    refused(begin_there($p->{session}), 410, 'void', 'nor does a session');
+    is $idp->count, $reached, 'the IdP hears of neither (I2)';
+    return;
 }
 
-# --- all of it gone
+my $file = ['appendonly no'];       # a backup is what it starts from
 
-{
+subtest 'a backup is put back' => sub {
+    fresh(conf => $file);
+    my $p = people('backup');
+    my $backup = $redis->backup;
+    relapse($p, 'backup', sub { $redis->restore($backup) });
+    forget(1);
+    neither_comes_back($p);
+    is told((fences())[-1]), 'incarnation 2',
+        'a host that has seen nothing of it ends the epoch';
+
+    $p = people('second');
+    $backup = $redis->backup;
+    relapse($p, 'again', sub { $redis->restore($backup) });
+    is $stack->issue->status, 201, 'the ledger goes on';
+    my $fence = (fences())[-1];
+    is told($fence), 'sequence 2', 'a host that has seen more says so';
+    cmp_ok $fence->{seq}, '>', 2 ** 20, 'and leaps ahead';
+    neither_comes_back($p);
+};
+
+subtest 'a backup is put back, and the fence is the sequence' => sub {
+    fresh(conf => $file, server => 'enroll_fence sequence;');
+    my $p = people('sequence');
+    my $backup = $redis->backup;
+    relapse($p, 'sequence', sub { $redis->restore($backup) });
+    is $stack->issue->status, 201, 'the ledger goes on';
+    is told((fences())[-1]), 'sequence 2', 'a host that has seen more says so';
+    forget(1);
+    neither_comes_back($p);
+
+    # docs/security.md says so
+    $p = people('limit');
+    $backup = $redis->backup;
+    relapse($p, 'limit', sub { $redis->restore($backup) });
+    forget(1);
+    passed(redeem_there($p->{token}),
+        'a host that has seen nothing believes it: the limit of it');
+    is told((fences())[-1]), 'kept 0', 'and the event says what it believed';
+};
+
+subtest 'loaded anew, in the same incarnation' => sub {
+    fresh(conf => $file);
+    my $p = people('reload');
+    $redis->backup;
+    my $before = $redis->incarnation;
+    relapse($p, 'reload',
+        sub { $redis->command('DEBUG', 'RELOAD', 'NOSAVE') });
+    is $redis->incarnation, $before, 'which the server does not tell';
+    is $stack->issue->status, 201, 'the ledger goes on';
+    is told((fences())[-1]), 'sequence 2', 'who has seen more does';
+    neither_comes_back($p);
+};
+
+subtest 'keys put back, one by one' => sub {
+    fresh();
+    my $p = people('restored');
+    my %dump = map { $_ => $redis->command('DUMP', $_) } $redis->keys;
+    relapse($p, 'restored', sub {
+        $redis->command('DEL', $_) for $redis->keys;
+        $redis->command('RESTORE', $_, 0, $dump{$_}) for keys %dump;
+    });
+    is $stack->issue->status, 201, 'the ledger goes on';
+    is told((fences())[-1]), 'sequence 2', 'the fence says why';
+    neither_comes_back($p);
+};
+
+subtest 'all of it gone' => sub {
+    fresh();
     my $p = people('gone');
     $redis->command('FLUSHALL');
-    is reason(redeem_there($p->{token})), '401 unknown', 'nothing is known';
-    is((fences())[-1]{why}, 'sequence', 'and that is told');
-    is $stack->issue(subject => 'gone-new')->status, 201, 'it begins anew';
-}
+    refused($stack->redeem($p->{token}), 401, 'unknown', 'a token');
+    refused(begin_there($p->{session}), 401, 'unknown', 'a session');
+    my @fences = fences();
+    is told($fences[0]), 'sequence 0', 'that it is gone is told';
+    is @fences, 1, 'once';
+    my $again = $stack->issue(subject => $p->{subject}, event => $p->{event});
+    is $again->status, 201, 'the same joiner event gets a fresh token';
+    passed(redeem_there($again->json->{token}), 'it begins anew');
+};
 
 
-# --- the fence without incarnation
+# --- enroll_fence sequence: the incarnation is told, and ends nothing
+
+subtest 'sequence: a restart that lost nothing voids nothing' => sub {
+    fresh(server => 'enroll_fence sequence;');
+    my $p = people('lax');
+    my $before = epoch();
+    $redis->restart('KILL');
+    back();
+    none_void($p, 'sequence');
+    is_deeply [map { told($_) } fences()], ['kept 0'], 'an event tells of it';
+    my ($fence) = fences();
+    is "$fence->{from} $fence->{to}", "$before $before", 'it is the epoch';
+    is meta()->{incarnation}, $redis->incarnation,
+        'which goes on in the other incarnation';
+
+    $redis->plan->restart;
+    back();
+    is $stack->issue->status, 201, 'and in that after it';
+    is told((fences())[-1]), 'planned 0', 'a plan is told as one';
+    is_deeply [audit($stack)], [], 'no gap (I7)';
+};
+
+
+# --- replies that are lost, and an incarnation that ends meanwhile
 
 {
-    my $lax = stack(server => 'enroll_fence sequence;',
-        redis_server => { conf => ['appendonly yes', 'appendfsync always'] });
-    my $token = $lax->token;
-    $lax->redis->restart;
-    wait_for { $lax->http->get('/enroll/status')->json->{ledger}{reachable} }
-        'Redis to be back';
-    wait_for { $lax->redeem($token)->status == 200 }
-        'enroll_fence sequence: a restart that lost nothing voids nothing';
-    is scalar($lax->events(event => 'fence')), 0, '… and is no event';
+    package Relay;
+
+    # To what the link leads to, but for what is ordered.
+    sub new {
+        my ($class, $name, $redis) = @_;
+        my $dir = Enroll::Dir::test_dir();
+        my $self = bless { port => Enroll::Port::free_port(),
+            orders => Enroll::Dir::sub_dir("orders-$name"),
+            go => "$dir/go-$name", link => "$dir/to-$name" }, $class;
+        $self->lead($redis);
+
+        my $log = "$dir/relay-$name.log";
+        $self->{process} = Enroll::Process->start(output => $log,
+            argv => [$^X, "$FindBin::Bin/fake/redis.pl", $self->{port},
+            'hello', "relay unix:$self->{link} $self->{orders}"]);
+        Enroll::Wait::wait_for(sub {
+            Enroll::Dir::slurp($log) =~ /^listening$/m }, 'the relay');
+        return $self;
+    }
+
+    sub conf {
+        return "enroll_redis 127.0.0.1:$_[0]{port}; enroll_redis_timeout 5s;
+            enroll_redis_retry 50ms;";
+    }
+
+    sub lead {
+        my ($self, $redis) = @_;
+        unlink $self->{link};
+        symlink $redis->socket, $self->{link} or die "$self->{link}: $!";
+        return;
+    }
+
+    # What it does with the next scripts.
+    sub order {
+        my ($self, @orders) = @_;
+        for my $order (@orders) {
+            my $name = sprintf '%s/%03d', $self->{orders}, ++$self->{n};
+            Enroll::Dir::spew("$self->{orders}.new",
+                $order =~ s/ GO$/ $self->{go}/mr);
+            rename "$self->{orders}.new", $name or die "$name: $!";
+        }
+        return;
+    }
+
+    sub go   { return Enroll::Dir::spew($_[0]{go}, '') }
+    sub stop { return $_[0]{process}->stop('TERM') }
 }
 
+# It is executed, and nobody hears of it.
+use constant LOST => "execute\nuntil GO\nclose";
 
-is_deeply [map { $_->{op} ? () : $_ } $stack->events], [],
-    'each event says by which operation';
+sub ask {
+    my ($path, @request) = @_;
+    my $socket = $stack->http->connect;
+    print {$socket} $stack->http->bytes('POST', $path, @request);
+    $socket->flush;
+    return $socket;
+}
+
+for my $case (['asked once more', LOST], ['not asked any more', LOST, 'close'])
+{
+    my ($name, @orders) = @$case;
+    subtest "a claim that was lost with its incarnation, $name" => sub {
+        $redis = redis(name => "lost-@{[scalar @orders]}",
+            conf => ['appendonly yes', 'appendfsync always']);
+        my $relay = Relay->new(scalar @orders, $redis);
+        $stack = stack(redis_server => $redis, redis => $relay->conf);
+        $stack->enrol;
+
+        my ($session, $id) = $stack->enter;
+        passed($stack->begin($session), 'begin');
+        $stack->idp->clear;
+        $relay->order(@orders);
+        my $socket = ask('/register/finish', [Cookie => $session], '{}');
+        $stack->wait_record($id, state => 'claimed');
+        $redis->restart;
+        $relay->go;
+
+        my $response = $stack->http->read_response($socket);
+        like reason($response), qr/^(?:410 void|503 unavailable)$/,
+            'the finish is refused';
+        my $record = $stack->wait_record($id, outcome => 'released');
+        is $record->{state}, 'void', '… and given back, which reopens nothing';
+        refused($stack->finish($session), 410, 'void', '… nor does another');
+        is $stack->idp->count, 0, '… the IdP hears nothing (I2)';
+        $relay->stop;
+    };
+}
+
+for my $mode (qw(incarnation sequence)) {
+    subtest "$mode: a replica is promoted while a token is made" => sub {
+        my $old = redis(name => "$mode-old", tcp => 1,
+            conf => ['repl-diskless-sync-delay 0']);
+        my $new = redis(name => "$mode-new",
+            conf => ['replicaof 127.0.0.1 ' . $old->port]);
+        my $relay = Relay->new($mode, $old);
+        $stack = stack(redis_server => $old, server => "enroll_fence $mode;",
+            redis => $relay->conf);
+        $stack->token;
+        wait_for { $new->command('EXISTS', 'enroll:{0}:meta') }
+            'the replica to follow';
+        wait_for { $new->command('INFO', 'replication')
+            =~ /^master_link_status:up/m } 'its link';
+        $new->command('REPLICAOF', 'NO', 'ONE');
+
+        # asked for the clock; made, and not heard; asked once more, there
+        $relay->order('pass', LOST,
+            'server unix:' . $new->socket . "\npass");
+        my $text = '{"subject":"ada","class":"standard"}';
+        my $socket = ask('/enroll/issue', [webhook_headers($stack->{secret},
+            $text, id => 'join-1')], $text);
+        wait_for { $old->command('EXISTS', 'enroll:{0}:request:hr:join-1') }
+            'the token to be made';
+        $relay->lead($new);
+        $relay->go;
+
+        my $response = $stack->http->read_response($socket);
+        is $response->status, 201, 'the issuer gets one'
+            or diag $response->body;
+        my $id = $response->json->{id};
+        my $lost = $old->command('GET', 'enroll:{0}:request:hr:join-1');
+        isnt $lost, $id, '… not the one that was lost';
+        is $new->command('EXISTS', "enroll:{0}:token:$id"), 1,
+            '… made where it was asked for';
+        is $old->command('EXISTS', "enroll:{0}:token:$id"), 0,
+            '… and nowhere else (I1)';
+        is $new->command('EXISTS', "enroll:{0}:token:$lost"), 0,
+            'nor is the lost one';
+        passed($stack->redeem($response->json->{token}), 'it is good');
+        $relay->stop;
+    };
+}
 
 done_testing;

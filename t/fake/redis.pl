@@ -41,6 +41,7 @@
 #   rest N           send what part N has left
 #   more TEXT        add TEXT to that reply
 #   pass             hand this command on, and its reply back
+#   server TO        hand this one, and what follows, on to the Redis at TO
 #   again            send the reply before this one, once more
 #
 # In TEXT \r \n \t \0 \\ \xHH, \N*C and \{N} are escapes; \N*C is N times the
@@ -166,9 +167,7 @@ sub do_exit    { kill TERM => $parent; exit }
 sub do_relay {
     my ($to, $dir) = split / /, $_[0];
 
-    $server = $to =~ /^unix:(.*)/ ? IO::Socket::UNIX->new(Peer => $1)
-                                  : IO::Socket::INET->new(PeerAddr => $to);
-    do_close() unless $server;
+    do_server($to);
 
     while (@command = command()) {
         my $answer = $answers{ $command[0] };
@@ -179,6 +178,13 @@ sub do_relay {
         else                    { do_pass() }
     }
     do_close();
+}
+
+sub do_server {
+    my ($to) = @_;
+    $server = $to =~ /^unix:(.*)/ ? IO::Socket::UNIX->new(Peer => $1)
+                                  : IO::Socket::INET->new(PeerAddr => $to);
+    do_close() unless $server;
 }
 
 sub do_execute {

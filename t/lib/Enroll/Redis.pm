@@ -133,22 +133,45 @@ sub stop {
     return;
 }
 
-# What an operator does before a restart by plan: names the incarnation that
-# is to end, and the one after it is adopted (I10).
+# What an operator does before a restart by plan: this incarnation of the
+# server is meant to end, and the next one is adopted (I10).
 
 sub plan {
     my ($self) = @_;
-    my ($replid) = $self->command('INFO', 'replication')
-        =~ /^master_replid:(\w+)/m;
-    $self->command('HSET', $_, 'planned', $replid)
+    my $here = $self->incarnation;
+    $self->command('HSET', $_, 'planned', $here)
         for grep { /:meta$/ } $self->keys;
     return $self;
+}
+
+sub incarnation {
+    my ($self) = @_;
+    my ($replid) = $self->command('INFO', 'replication')
+        =~ /^master_replid:(\w+)/m;
+    return $replid;
 }
 
 
 sub restart {
     my ($self, $signal) = @_;
     $self->stop($signal);
+    return $self->start;
+}
+
+
+# What an operator has kept of it, and a start with that in place of what it
+# knows. Without an append-only file, which would be read instead.
+
+sub backup {
+    my ($self) = @_;
+    $self->command('SAVE');
+    return slurp("$self->{dir}/dump.rdb");
+}
+
+sub restore {
+    my ($self, $backup) = @_;
+    $self->stop('KILL');
+    spew("$self->{dir}/dump.rdb", $backup);
     return $self->start;
 }
 
