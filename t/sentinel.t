@@ -232,7 +232,10 @@ like $stack->nginx->error_log, qr/master "enroll" is at 127\.0\.0\.1:\d+ now/,
 
 # --- all sentinels gone: what is connected goes on; nothing else
 
+$set->wait_calm;
+$stack->http->get('/enroll/status');
 $set->stop_sentinel($_) for 0 .. 2;
+$stack->{redis_server} = $set->serving;
 ok $stack->enrol, 'without the sentinels, what is connected goes on';
 
 $set->{servers}[$_]->stop('KILL') for 0 .. 2;

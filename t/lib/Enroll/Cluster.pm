@@ -15,6 +15,7 @@ package Enroll::Cluster;
 #     $cluster->masters              # those Enroll::Redis that are, now
 #     $cluster->owner($slot)         # the one that has the slot
 #     $cluster->move($slot, $to)     # all of its keys, as an operator would
+#     $cluster->plan($partition)     # before that, so that no token is void
 #     $cluster->command($key, …)     # to the one that has the key's slot
 #     $cluster->slot($key), $cluster->keys
 #
@@ -184,6 +185,18 @@ sub command {
 sub hash {
     my ($self, @args) = @_;
     return { @{ $self->command(@args) } };
+}
+
+
+# What an operator does before the partition's slot moves, or its master is to
+# be another: the incarnation that ends there is named (I10).
+
+sub plan {
+    my ($self, $partition) = @_;
+    my $meta = "enroll:{$partition}:meta";
+    my $owner = $self->owner($self->slot($meta));
+    $owner->command('HSET', $meta, 'planned', $owner->incarnation);
+    return;
 }
 
 

@@ -17,6 +17,8 @@ package Enroll::Sentinels;
 #     $set->master                 # the Enroll::Redis that is master now
 #     $set->failover               # a planned one; returns when it is done
 #     $set->wait_master($not)      # until another one is
+#     $set->wait_calm              # until no sentinel thinks of a failover
+#     $set->serving                # whom nginx talks to, whatever they think
 #     $set->servers, $set->ports, $set->stop_sentinel($n)
 
 use strict;
@@ -30,7 +32,7 @@ use Enroll::Process;
 use Enroll::Redis;
 use Enroll::Resp;
 use Enroll::Tls qw(certificate ca_file);
-use Enroll::Wait qw(wait_for);
+use Enroll::Wait qw(wait_for patience);
 
 
 sub new {
@@ -92,14 +94,18 @@ sub _start_sentinel {
     my $port = free_port();
     my $name = $self->{master};
 
+    # a server that a busy machine holds up for a moment is not gone: who
+    # takes it for that makes an empty one the master in the end
+    my $down = int 1500 * patience(1);
+
     my @conf = ("dir $dir", 'bind 127.0.0.1', 'protected-mode no',
         "logfile $logs/sentinel.log", 'daemonize no',
         ($self->{tls} ? $self->_tls($port) : "port $port"),
         "sentinel monitor $name 127.0.0.1 "
             . $self->_port($self->{servers}[0]) . ' '
             . (int($self->{sentinels} / 2) + 1),
-        "sentinel down-after-milliseconds $name 700",
-        "sentinel failover-timeout $name 1500",
+        "sentinel down-after-milliseconds $name $down",
+        "sentinel failover-timeout $name " . 2 * $down,
         "sentinel parallel-syncs $name 2",
         (defined $self->{password}
             ? "sentinel auth-pass $name $self->{password}" : ()),
@@ -215,6 +221,34 @@ sub wait_master {
     } 'another master', $seconds || 15;
 
     return $master;
+}
+
+
+# On a busy machine a sentinel may decide upon a failover at any time.
+
+sub wait_calm {
+    my ($self) = @_;
+
+    wait_for {
+        my $calm = 0;
+        for my $n (grep { $self->{processes}[$_] } 0 .. $#{$self->{ports}}) {
+            my $said = eval { $self->_said($n) } || {};
+            $calm++ if ($said->{flags} // '') eq 'master';
+        }
+        $calm == grep { $_ } @{$self->{processes}};
+    } 'the sentinels to be calm', 20;
+
+    return;
+}
+
+
+sub serving {
+    my ($self) = @_;
+
+    my ($redis) = grep { role($_) eq 'master'
+        && $_->command('CLIENT', 'LIST') =~ / name=enroll / }
+        grep { $_->pid } $self->servers;
+    return $redis;
 }
 
 
