@@ -233,6 +233,17 @@ is scalar(grep { !/\Aenroll:\{(?:\d+)\}:/ } @keys), 0,
     'each key is in a partition';
 
 
+# --- the status page lists the nodes
+
+my %node_of = map { $_->{address} => $_ } @{ $stack->status->{ledger}{nodes} };
+is join(' ', sort keys %node_of),
+    join(' ', sort map { '127.0.0.1:' . $_->port } $cluster->masters),
+    'the status page lists the masters, and no replica';
+is join(' ', map { "$_->{role} $_->{circuit} "
+        . ($_->{connected} > 0 ? 'connected' : 'alone') } values %node_of),
+    join(' ', ('master closed connected') x 3), 'each with what it is';
+
+
 # --- what nodes say that is not so
 
 my $zeroth;
@@ -431,6 +442,14 @@ ok holds_within(10, sub {
     $status{201} && $status{503} && keys %status == 2 }),
     'a master and its replica are gone: its partitions are closed (I6), '
         . 'the others are not';
+
+ok holds_within(5, sub {
+    $stack->issue for 1 .. 10;
+    my ($dead, @others) = sort { $b->{circuit} cmp $a->{circuit} }
+        @{ $stack->status->{ledger}{nodes} };
+    "$dead->{address} $dead->{circuit}" eq '127.0.0.1:' . $gone->port
+        . ' open' && !grep { $_->{circuit} ne 'closed' } @others }),
+    'the status page says whose';
 
 my ($slowest, $at) = (0, 0);
 ok holds_within(10, sub {

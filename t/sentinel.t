@@ -143,16 +143,29 @@ sub fails {
     ok holds_within(5, sub { ($said .= complaints()) =~ $why }),
         'and the error log says why' or diag $said;
 
-    my $status = http($stack->nginx->port($way))->get('/enroll/status');
-    is $status->json->{ledger}{reachable}, JSON::PP::false(),
+    is status($way)->{reachable}, JSON::PP::false(),
         'and the status that it is';
     return;
 }
+
+sub status {
+    my ($way) = @_;
+    return http($stack->nginx->port($way))->get('/enroll/status')
+        ->json->{ledger};
+}
+
+# The servers that the status page lists, each as "address role".
+
+sub nodes { return map { "$_->{address} " . ($_->{role} // 'unknown') }
+    @{ $_[0]{nodes} } }
 
 
 # --- the ways to it
 
 ok $stack->enrol, 'an enrollment by way of the sentinels';
+is join(' ', nodes($stack->status->{ledger})),
+    '127.0.0.1:' . ($set->servers)[0]->port . ' master',
+    'the status page says where it leads';
 works('dead', 'the first sentinel is dead');
 works('hanging', 'the first sentinel hangs');
 ok holds_within(5, sub { issue('liar')->status == 201 }),
@@ -166,6 +179,8 @@ fails('name', 'a master that no sentinel knows',
 fails('none', 'no sentinel answers',
     qr/no sentinel helps \(the last: connect failed/);
 fails('lies', 'all sentinels name a replica', qr/not a master/);
+is join(' ', nodes(status('lies'))), "127.0.0.1:$replica replica",
+    'and the status page says what it is';
 fails('raves', 'all sentinels name no address',
     qr/no sentinel helps \(the last: it names no address of the master/);
 fails('wrong', 'a wrong password for the sentinels',
@@ -228,6 +243,10 @@ is $problems, '', 'the new master has an event for each change (I7)';
 
 like $stack->nginx->error_log, qr/master "enroll" is at 127\.0\.0\.1:\d+ now/,
     'the log says where the master has gone';
+$set->wait_calm;
+ok holds_within(10, sub { join(' ', nodes($stack->status->{ledger}))
+    eq '127.0.0.1:' . $set->master->port . ' master' }),
+    'and so does the status page';
 
 
 # --- all sentinels gone: what is connected goes on; nothing else

@@ -68,6 +68,14 @@ subtest 'its members' => sub {
         && $status->{ledger}{latency_ms} < 5000, 'within some time';
     is $status->{ledger}{circuit}, 'closed', 'the circuit is closed';
     is $status->{ledger}{failure}, undef, 'no failure';
+    my ($node, @more) = @{ $status->{ledger}{nodes} };
+    is join(' ', sort keys %$node),
+        join(' ', sort keys %{$example->{ledger}{nodes}[0]}),
+        'the server is as documented';
+    is "$node->{address} $node->{role} $node->{circuit} $node->{connected}",
+        'unix:' . $stack->redis->socket . ' master closed '
+            . $status->{ledger}{connected}, 'it is the one, and a master';
+    is scalar @more, 0, 'there is no other';
     is $status->{zone}{name}, 'enroll', 'the zone';
     is $status->{zone}{size}, 1_048_576, 'its size';
     is $status->{zone}{entries}, 0, 'it is empty';
@@ -209,6 +217,8 @@ subtest 'Redis away (I6)' => sub {
     ok $ledger->{failure}, 'and why: ' . ($ledger->{failure} // '');
     is $ledger->{latency_ms}, undef, 'no latency';
     is $ledger->{connected}, 0, 'no connection';
+    is $ledger->{nodes}[0]{connected}, 0, 'of that server';
+    ok $ledger->{nodes}[0]{failure}, 'and why';
 
     wait_for { $stack->status->{ledger}{circuit} eq 'open' }
         'the circuit to open';

@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_enroll_status_send(ngx_http_request_t *r,
     const char *failure, double latency);
 static json_t *ngx_http_enroll_status_ledger(ngx_http_request_t *r,
     const char *failure, double latency);
+static json_t *ngx_http_enroll_status_nodes(ngx_enroll_redis_t *redis);
 static void ngx_http_enroll_status_zone(ngx_http_request_t *r, json_t *json);
 
 
@@ -165,7 +166,35 @@ ngx_http_enroll_status_ledger(ngx_http_request_t *r, const char *failure,
     (void) json_object_set_new(json, "latency_ms",
                                failure ? json_null() : json_real(latency));
 
+    (void) json_object_set_new(json, "nodes",
+                               ngx_http_enroll_status_nodes(ledger->redis));
+
     return json;
+}
+
+
+static json_t *
+ngx_http_enroll_status_nodes(ngx_enroll_redis_t *redis)
+{
+    json_t                   *nodes;
+    ngx_uint_t                n;
+    ngx_enroll_redis_stat_t   stat;
+
+    nodes = json_array();
+
+    for (n = 0; ngx_enroll_redis_stat_node(redis, n, &stat) == NGX_OK; n++) {
+        (void) json_array_append_new(nodes,
+                   json_pack("{s:s%, s:s?, s:s, s:I, s:I, s:I, s:s?}",
+                             "address", stat.address->data, stat.address->len,
+                             "role", stat.role,
+                             "circuit", stat.circuit_open ? "open" : "closed",
+                             "connected", (json_int_t) stat.connected,
+                             "waiting", (json_int_t) stat.waiting,
+                             "pending", (json_int_t) stat.pending,
+                             "failure", stat.failure));
+    }
+
+    return nodes;
 }
 
 

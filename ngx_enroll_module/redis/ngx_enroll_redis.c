@@ -104,6 +104,24 @@ ngx_enroll_redis_stat(ngx_enroll_redis_t *redis,
 }
 
 
+ngx_int_t
+ngx_enroll_redis_stat_node(ngx_enroll_redis_t *redis, ngx_uint_t n,
+    ngx_enroll_redis_stat_t *stat)
+{
+    if (redis->cluster) {
+        return ngx_enroll_redis_cluster_stat_node(redis->cluster, n, stat);
+    }
+
+    if (n) {
+        return NGX_DONE;
+    }
+
+    ngx_enroll_redis_node_stat(&redis->node, stat);
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_enroll_redis_cleanup(void *data)
 {

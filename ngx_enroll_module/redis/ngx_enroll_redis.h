@@ -162,16 +162,30 @@ void ngx_enroll_redis_send(ngx_enroll_redis_t *redis,
 ngx_pool_t *ngx_enroll_redis_op_keep(ngx_enroll_redis_op_t *op);
 
 
-/* For the status page. */
+/*
+ * For the status page: of all servers together, or of one. A server is at
+ * address, and says that its role is "master", "replica" or "sentinel"; role
+ * is NULL where it has not been asked.
+ */
 typedef struct {
-    ngx_uint_t   connected;              /* connections that are ready */
-    ngx_uint_t   waiting;                /* operations not yet written */
-    ngx_uint_t   pending;                /* written, not answered */
-    ngx_uint_t   circuit_open;           /* 0 or 1 */
-    const char  *failure;                /* the last one, or NULL */
+    const ngx_str_t  *address;
+    const char       *role;
+    ngx_uint_t        connected;         /* connections that are ready */
+    ngx_uint_t        waiting;           /* operations not yet written */
+    ngx_uint_t        pending;           /* written, not answered */
+    ngx_uint_t        circuit_open;      /* 0 or 1 */
+    const char       *failure;           /* the last one, or NULL */
 } ngx_enroll_redis_stat_t;
 
+/* address and role are not filled. */
 void ngx_enroll_redis_stat(ngx_enroll_redis_t *redis,
+    ngx_enroll_redis_stat_t *stat);
+
+/*
+ * Of the nth server that operations go to, from 0. NGX_OK; NGX_DONE: there
+ * are no more.
+ */
+ngx_int_t ngx_enroll_redis_stat_node(ngx_enroll_redis_t *redis, ngx_uint_t n,
     ngx_enroll_redis_stat_t *stat);
 
 

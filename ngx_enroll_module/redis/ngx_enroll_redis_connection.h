@@ -53,6 +53,8 @@ typedef struct {
     ngx_addr_t                         *addrs;
     ngx_uint_t                          naddrs;
     ngx_uint_t                          current;
+    const char                         *role;   /* by its own word, when it
+                                                   was asked last; or NULL */
 
     const ngx_enroll_redis_locator_t   *locator;     /* may be NULL */
     void                               *locator_data;

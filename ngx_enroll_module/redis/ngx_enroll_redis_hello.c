@@ -15,6 +15,9 @@
     ((str)->len >= sizeof(prefix) - 1                                         \
      && ngx_strncmp((str)->data, prefix, sizeof(prefix) - 1) == 0)
 
+#define ngx_enroll_redis_is(str, word)                                        \
+    ((str)->len == sizeof(word) - 1 && ngx_enroll_redis_starts(str, word))
+
 
 static ngx_int_t ngx_enroll_redis_hello_format(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
@@ -27,7 +30,7 @@ static ngx_int_t ngx_enroll_redis_hello_probe(
 static ngx_int_t ngx_enroll_redis_hello_add(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands,
     const char *greeting, ngx_uint_t argc, const ngx_str_t *argv);
-static ngx_uint_t ngx_enroll_redis_hello_master(
+static const char *ngx_enroll_redis_hello_role(
     const ngx_enroll_resp_t *reply);
 static ngx_uint_t ngx_enroll_redis_hello_allows(
     ngx_enroll_redis_connection_t *conn, const ngx_enroll_resp_t *reply);
@@ -40,6 +43,9 @@ static const char  ngx_enroll_redis_setname[] = "CLIENT SETNAME refused";
 static const char  ngx_enroll_redis_role[] = "ROLE refused";
 static const char  ngx_enroll_redis_probe[] = "probe refused";
 static const char  ngx_enroll_redis_ping[] = "PING refused";
+
+/* the role that is wanted */
+static const char  ngx_enroll_redis_master[] = "master";
 
 
 ngx_int_t
@@ -242,10 +248,12 @@ ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
         return;
     }
 
-    if (greeting == ngx_enroll_redis_role
-        && !ngx_enroll_redis_hello_master(reply))
-    {
-        *failure = "not a master";
+    if (greeting == ngx_enroll_redis_role) {
+        conn->server->role = ngx_enroll_redis_hello_role(reply);
+
+        if (conn->server->role != ngx_enroll_redis_master) {
+            *failure = "not a master";
+        }
     }
 
     if (greeting == ngx_enroll_redis_probe
@@ -256,17 +264,29 @@ ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
 }
 
 
-static ngx_uint_t
-ngx_enroll_redis_hello_master(const ngx_enroll_resp_t *reply)
+static const char *
+ngx_enroll_redis_hello_role(const ngx_enroll_resp_t *reply)
 {
-    static const ngx_str_t  master = ngx_string("master");
+    const ngx_str_t  *role;
 
-    return reply->type == NGX_ENROLL_RESP_ARRAY
-           && reply->nelts > 0
-           && reply->elts[0].type == NGX_ENROLL_RESP_STRING
-           && reply->elts[0].str.len == master.len
-           && ngx_strncmp(reply->elts[0].str.data, master.data, master.len)
-              == 0;
+    if (reply->type != NGX_ENROLL_RESP_ARRAY
+        || reply->nelts == 0
+        || reply->elts[0].type != NGX_ENROLL_RESP_STRING)
+    {
+        return NULL;
+    }
+
+    role = &reply->elts[0].str;
+
+    if (ngx_enroll_redis_is(role, "master")) {
+        return ngx_enroll_redis_master;
+    }
+
+    if (ngx_enroll_redis_is(role, "slave")) {
+        return "replica";
+    }
+
+    return ngx_enroll_redis_is(role, "sentinel") ? "sentinel" : NULL;
 }
 
 

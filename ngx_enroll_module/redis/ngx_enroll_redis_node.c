@@ -169,6 +169,9 @@ ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,
 
     ngx_memzero(stat, sizeof(ngx_enroll_redis_stat_t));
 
+    stat->address = &node->conf->address;
+    stat->role = node->server.role;
+
     for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
         if (node->connections[i].state == NGX_ENROLL_REDIS_READY) {
             stat->connected++;

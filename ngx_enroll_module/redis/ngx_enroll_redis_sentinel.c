@@ -244,6 +244,7 @@ ngx_enroll_redis_sentinel_end(ngx_enroll_redis_inquiry_t *inquiry,
                       &sentinel->given->master,
                       &sentinel->place.conf.address);
 
+        server->role = NULL;
         ngx_enroll_redis_node_retire(sentinel->node, "master has moved");
     }
 
