@@ -13,7 +13,8 @@ use IO::Socket::INET;
 use POSIX ();
 
 use Enroll::Chaos::Checker;
-use Enroll::Chaos::History qw(decode_line encode_line read_history);
+use Enroll::Chaos::History qw(decode_line decode_record encode_line
+    read_history);
 use Enroll::Chaos::Load;
 
 
@@ -61,7 +62,7 @@ sub journaled {
     my $record = { %$fields, partition => 0, host => 'p1' };
     $file ||= 'p1/journal/journal.jsonl';
     push @{$h->{journals}}, { file => $file, record => $record,
-        line => 1 + @{$h->{journals}}, text => encode_line($record) };
+        torn => 0, line => 1 + @{$h->{journals}}, text => encode_line($record) };
     return;
 }
 
@@ -325,13 +326,44 @@ found(c => 'the streams differ from each other', sub {
     $_[0]{streams}[0]{fields}{class} = 'urgent';
     shift @{$_[0]{journals}};
 });
-found(c => 'a line that was torn', sub {
-    push @{$_[0]{journals}}, { file => 'p1/journal/journal.jsonl', line => 99,
-        text => '{"seq":"7","at":"17', record => undef };
+sub torn {
+    my ($history, $text) = @_;
+    push @{$history->{journals}}, { file => 'p1/journal/journal.jsonl',
+        line => 99, text => $text, torn => 1, record => undef };
+    return;
+}
+
+found(c => 'a line was torn, and nothing has torn it', sub {
+    torn($_[0], '{"seq":"7","at":"17');
+    $_[0]{faults}[0]{fault} = 'reload';
 });
-found(c => 'a line without a number', sub {
-    push @{$_[0]{journals}}, { file => 'p1/journal/journal.jsonl', line => 99,
-        text => '{}', record => { at => 1 } };
+passes('a line that was torn by what was killed', sub {
+    torn($_[0], '{"seq":"7","at":"17');
+});
+found(c => "a line without $_", sub {
+    my $fields = told(issue => 9, 98, from => 'none', to => 'issued');
+    journaled($fields);
+    delete $_[0]{journals}[-1]{record}{$_};
+}) for qw(seq at event op partition);
+
+passes('a record that was told again, without a number', sub {
+    my $again = told(claim => 6, 60, to => 'claimed', repeated => 1);
+    $again->{last} = delete $again->{seq};
+    journaled($again);
+});
+passes('a record is there only as it was told again', sub {
+    my ($history) = @_;
+    my $where = by_op(60);
+    my ($line) = grep { $where->($_->{record}) } @{$history->{journals}};
+    my $record = $line->{record};
+    delete @$record{qw(from attempt)};
+    $record->{last} = 3 + delete $record->{seq};
+    $record->{repeated} = 1;
+});
+found(c => 'what was told again is in no stream', sub {
+    my $again = told(claim => 6, 61, to => 'claimed', repeated => 1);
+    $again->{last} = delete $again->{seq};
+    journaled($again);
 });
 passes('two branches, each begun by a fence', sub {
     $seq = LEAP + 15;
@@ -544,10 +576,15 @@ is $status, 1, 'a bad one: exits with 1';
 like $said, qr/^violation of a: token @{[id(1)]}: 2 receipts/m,
     'and says in which rule';
 
+$history->{faults}[0]{fault} = 'reload';
+write_history($history);
 append("$dir/p1/journal/journal.jsonl", '{"seq":"1","at":');
 ($status, $said) = check('--least', 3);
-like $said, qr/^violation of c: \S+, line \d+ is no record/m,
+like $said, qr/^violation of c: \S+, line \d+ is torn/m,
     'a journal\'s torn line is found';
+
+is_deeply decode_record('{"seq":"1","at":{"seq":"2"}'), { seq => 2 },
+    'and the record that stands behind one';
 
 unlink "$dir/receipts.jsonl";
 is +(check())[0], 2, 'without receipts there is no history';

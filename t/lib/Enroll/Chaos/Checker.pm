@@ -194,7 +194,7 @@ sub _rule_b {
 sub _rule_c {
     my ($self) = @_;
 
-    my @said = @{$self->{merged}{problems}};
+    my @said = (@{$self->{merged}{problems}}, $self->_torn);
     my (%kept, %lost);
 
     for my $event (sort { $a->{seq} <=> $b->{seq} }
@@ -214,6 +214,20 @@ sub _rule_c {
     }
 
     return @said;
+}
+
+
+# A line that was cut off is of a call that went no further; but something
+# must have cut it off.
+
+sub _torn {
+    my ($self) = @_;
+
+    my $history = $self->{history};
+    return if grep { $_->{fault} =~ /full disk|kill/ } @{$history->{faults}};
+
+    return map { "$_->{file}, line $_->{line} is torn: $_->{text}" }
+        grep { $_->{torn} || !$_->{record} } @{$history->{journals}};
 }
 
 

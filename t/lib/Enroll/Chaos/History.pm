@@ -6,13 +6,15 @@ package Enroll::Chaos::History;
 #
 #         requests, receipts, faults   the lines of DIR/….jsonl, as hashes;
 #                     the requests of DIR/probe.jsonl, too
-#         journals    { file, line, text, record } of DIR/*/journal/; record
-#                     is missing where the line is no record
+#         journals    { file, line, text, torn, record } of DIR/*/journal/;
+#                     torn where the line does not begin with its record, or
+#                     has none
 #         streams     { node, partition, fields } of DIR/streams.jsonl, in
 #                     the order of each stream
 #         logs        { 'p1/logs/error.log' => [lines] } of DIR/*/logs/
 #
 #     my $hash = decode_line($text);      # nothing where it is not JSON
+#     my $hash = decode_record($text);    # whatever stands before it
 #     my $line = encode_line({…});        # with its end of line
 
 use strict;
@@ -21,7 +23,7 @@ use warnings;
 use Exporter qw(import);
 use JSON::PP ();
 
-our @EXPORT_OK = qw(read_history decode_line encode_line);
+our @EXPORT_OK = qw(read_history decode_line decode_record encode_line);
 
 
 my $json = JSON::PP->new->ascii->canonical;
@@ -74,9 +76,21 @@ sub _journal {
     my $name = substr $file, 1 + length $dir;
     my $n = 0;
 
-    return map { {
-        file => $name, line => ++$n, text => $_, record => decode_line($_)
-    } } _lines($file);
+    return map {
+        my $record = decode_line($_);
+        { file => $name, line => ++$n, text => $_, torn => $record ? 0 : 1,
+            record => $record // decode_record($_) }
+    } grep { $_ ne '' } _lines($file);
+}
+
+
+# A write that was cut off may stand before it, on the same line. No string of
+# a record has a {" in it.
+
+sub decode_record {
+    my ($text) = @_;
+    my $begin = rindex $text, '{"';
+    return $begin < 0 ? undef : decode_line(substr $text, $begin);
 }
 
 

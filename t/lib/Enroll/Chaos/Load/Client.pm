@@ -298,7 +298,7 @@ sub _not_redeemed {
 }
 
 
-# A token that is spent.
+# A token that is spent, until somebody says that it is.
 
 sub again {
     my ($self, $e, $next) = @_;
@@ -306,7 +306,15 @@ sub again {
     my $bytes = _redeem_bytes($e);
     $self->_all([map { [$_, $bytes, step => 'redeem'] }
         @{$e->{plan}{again}}], sub {
-            $self->_note($e, $_) for @_;
+            my @answers = @_;
+            $self->_note($e, $_) for @answers;
+
+            my @left = grep { $answers[$_]{status} =~ /^(?:0|50\d)$/ }
+                0 .. $#answers;
+            if (@left && $e->{left}-- > 0) {
+                @{$e->{plan}{again}} = @{$e->{plan}{again}}[@left];
+                $self->{wire}->after(0.4, sub { $self->again($e, sub { }) });
+            }
             $next->();
         });
     return;
