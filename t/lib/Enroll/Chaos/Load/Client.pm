@@ -18,8 +18,9 @@ use constant {
     OPEN   => 80,       # enrollments at the same time
     HELD   => 40,       # that wait for a nudge
     SPENT  => 300,      # that are kept to be tried again
-    AGAIN  => 40,       # of them, at a nudge
-    DRAIN  => 10,       # seconds for what is in flight at the end
+    TRIED  => 40,       # of them, at a nudge
+    AGAIN  => 20,       # times that somebody stubborn comes again
+    DRAIN  => 12,       # seconds for what is in flight at the end
     SWEEP  => 20,       # and to reach all partitions
 };
 
@@ -59,7 +60,9 @@ sub run {
         $self->{wire}->turn($left > 0 ? $left : 0);
     }
 
+    $self->{ending} = 1;
     $self->nudge;
+    $self->{wire}->hurry;
     $self->_until(DRAIN, sub { $self->{wire}->idle });
     $self->_sweep if $self->{sweep};
     close $self->{out} or die "$self->{file}: $!\n";
@@ -165,7 +168,7 @@ sub begin {
     my $name = "$self->{seed}-$self->{name}-" . ++$self->{n};
     $self->{open}++;
     $self->issue({ name => $name, plan => plan($self->{seed}, $name),
-        left => 5, tries => 0, round => 0,
+        left => 5, tries => \(my $tries = 0), round => 0,
         end => sub { $self->_spent($_[0]) } });
     return;
 }
@@ -215,13 +218,29 @@ sub _issued {
     }
     $self->_note($e, $_) for @answers;
 
-    return $self->_hold($e, 'issue', sub { $self->redeem($e) })
-        if $e->{token} && $e->{plan}{first};
-    return $e->{end}->($e) if $e->{token} || !$e->{left}--
+    return $self->_wait($e) if $e->{token} && $e->{plan}{first};
+    return $e->{end}->($e) if $e->{token} || $e->{left}-- <= 0
         || grep { $_->{status} == 200 } @answers;
 
     $e->{plan}{issue} = [1 - $e->{plan}{issue}[0]];
     $self->{wire}->after(0.3, sub { $self->issue($e) });
+    return;
+}
+
+
+# Mail takes its time.
+
+sub _wait {
+    my ($self, $e) = @_;
+
+    my $pause = $e->{plan}{pause};
+    return $self->_hold($e, 'issue', sub { $self->redeem($e) }) if !$pause;
+
+    $self->{open}--;
+    $self->{wire}->after($pause, sub {
+        $self->{open}++;
+        $self->redeem($e);
+    });
     return;
 }
 
@@ -289,7 +308,7 @@ sub _not_redeemed {
 
     return $self->again($e, sub { $e->{end}->($e) })
         if grep({ $_->{status} !~ /^(?:0|50\d)$/ } @answers)
-            || !$e->{left}--;
+            || $e->{left}-- <= 0;
 
     $e->{plan}{lost} = 0;
     $e->{plan}{first} = [1 - $e->{plan}{first}[0]];
@@ -298,7 +317,7 @@ sub _not_redeemed {
 }
 
 
-# A token that is spent, until somebody says that it is.
+# A token that is spent. Where there is no answer it is presented again.
 
 sub again {
     my ($self, $e, $next) = @_;
@@ -308,15 +327,35 @@ sub again {
         @{$e->{plan}{again}}], sub {
             my @answers = @_;
             $self->_note($e, $_) for @answers;
+            $self->_intrude($e, @answers);
 
             my @left = grep { $answers[$_]{status} =~ /^(?:0|50\d)$/ }
                 0 .. $#answers;
-            if (@left && $e->{left}-- > 0) {
+            if (@left && $e->{plan}{stubborn} && !$self->{ending}
+                && $e->{again}++ < AGAIN)
+            {
                 @{$e->{plan}{again}} = @{$e->{plan}{again}}[@left];
-                $self->{wire}->after(0.4, sub { $self->again($e, sub { }) });
+                $self->{wire}->after(0.5, sub { $self->again($e, sub { }) });
             }
             $next->();
         });
+    return;
+}
+
+
+# If one is let in with what is spent, he goes on as far as he comes.
+
+sub _intrude {
+    my ($self, $e, @answers) = @_;
+
+    my ($won) = grep { $_->{step} eq 'redeem' && $_->{status} == 200 }
+        @answers or return;
+
+    my $again = { %$e, round => 0, left => 5, end => sub { } };
+    _redeemed($again, $won);
+    $again->{plan} = { %{$e->{plan}}, late => [], finish => [map {
+        [map { { proxy => $_, word => 'ok' } } 0, 1] } 1, 2] };
+    $self->start($again);
     return;
 }
 
@@ -353,7 +392,7 @@ sub start {
             return $self->finish($e) if $answer->{status} == 200;
             # the ledger is away, or nginx: once more, while it is worth it
             return $e->{end}->($e) if $answer->{status} !~ /^(?:0|50\d)$/
-                || !$e->{left}--;
+                || $e->{left}-- <= 0;
             $e->{plan}{begin} = 1 - $e->{plan}{begin};
             $self->{wire}->after(0.2, sub { $self->start($e) });
         });
@@ -364,7 +403,7 @@ sub start {
 sub _finish_request {
     my ($e, $proxy, $word, @arg) = @_;
 
-    my $try = "$e->{name}-" . ++$e->{tries} . "-$word";
+    my $try = "$e->{name}-" . ++${$e->{tries}} . "-$word";
     return [$proxy, _bytes($e, 'finish', 'POST', '/register/finish',
         '{"id":"x"}', 'Content-Type' => 'application/json', 'X-Try' => $try,
         _bearer($e)), step => 'finish', try => $try, @arg];
@@ -413,7 +452,7 @@ sub nudge {
     (shift @{$self->{held}})->() while @{$self->{held}};
 
     my @spent = @{$self->{spent}};
-    while (@spent > AGAIN) {
+    while (@spent > TRIED) {
         splice @spent, $self->{draw}->(scalar @spent), 1;
     }
 
@@ -426,8 +465,7 @@ sub nudge {
 }
 
 
-# A token that is spent, and a session that is over, at both proxies. If one
-# is let in, it goes on as far as it comes.
+# A token that is spent, and a session that is over, at both proxies.
 
 sub _revive {
     my ($self, $e) = @_;
@@ -436,19 +474,8 @@ sub _revive {
     my @finish = map { _finish_request($e, $_, 'ok') } 0, 1;
 
     $self->_all([@finish, map { [$_, $bytes, step => 'redeem'] } 0, 1], sub {
-        my @answers = @_;
-        $self->_note($e, $_) for @answers;
-
-        my ($won) = grep { $_->{step} eq 'redeem' && $_->{status} == 200 }
-            @answers;
-        return if !$won;
-
-        my $again = { %$e, end => sub { } };
-        _redeemed($again, $won);
-        $again->{plan} = { %{$e->{plan}}, late => [], finish => [map {
-            [map { { proxy => $_, word => 'ok' } } 0, 1] } 1, 2] };
-        $again->{round} = 0;
-        $self->start($again);
+        $self->_note($e, $_) for @_;
+        $self->_intrude($e, @_);
     });
     return;
 }

@@ -16,6 +16,9 @@ package Enroll::Chaos::Load::Plan;
 #                  does not wait
 #         late     proxies that a finish is sent to when all is done
 #         hold     issue, redeem: waits for a nudge after it; or nothing
+#         pause    seconds between issue and presentation
+#         stubborn whether it goes on to present what is spent where nobody
+#                  answers
 
 use strict;
 use warnings;
@@ -64,6 +67,8 @@ sub plan {
         page => $draw->(4) == 0,
         begin => $proxy->(),
         hold => (qw(issue redeem), ('') x 8)[$draw->(10)],
+        pause => $draw->(4) ? 0 : 1 + $draw->(8),
+        stubborn => $draw->(3) == 0,
     };
 
     my $rest = $times - @{$plan->{first}};

@@ -6,6 +6,7 @@ package Enroll::Chaos::Load::Wire;
 #     $wire->send({ host, port }, $bytes, sub { my ($answer) = @_; … },
 #         leave => SECONDS)           # hangs up so long after it was sent
 #     $wire->after(SECONDS, sub {…})
+#     $wire->hurry                    # all timers are due
 #     $wire->turn(SECONDS)            # what happens within that time
 #     $wire->idle                     # neither requests nor timers are left
 #
@@ -60,6 +61,13 @@ sub after {
     $i-- while $i > 0 && $timers->[$i - 1][0] > $at;
     splice @$timers, $i, 0, [$at, $do];
 
+    return;
+}
+
+
+sub hurry {
+    my ($self) = @_;
+    $_->[0] = 0 for @{$self->{timers}};
     return;
 }
 
