@@ -2,6 +2,7 @@
 #                  own nginx
 # make test        installs what is missing, builds, and runs all tests
 # make test-asan   the same with an nginx that has sanitizers built in
+# make mutants     whether the harness of make chaos would notice
 # make lint        what a compiler and other readers have to say
 # make chaos       lets things go wrong, as root: t/chaos/README.md
 # make demo        shows one enrollment, then serves; ONCE=1: then ends
@@ -30,7 +31,7 @@ UNIT_FLAGS = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	     -I ngx_enroll_module/core -I t/unit
 UNIT_LIBS  = -ljose -ljansson -lcbor -lcrypto
 
-.PHONY: module unit deps deps-chaos test test-asan chaos lint demo clean
+.PHONY: module unit deps deps-chaos test test-asan chaos lint demo clean mutants
 .SECONDARY:
 .NOTPARALLEL:
 
@@ -66,6 +67,9 @@ deps-chaos:
 chaos: deps-chaos module
 	ENROLL_MODULE=$(CURDIR)/build/nginx/ngx_http_enroll_module.so \
 	t/chaos/run --topology $(TOPOLOGY) --seconds $(SECONDS) --seed $(SEED)
+
+mutants: deps
+	t/chaos/mutants/run
 
 lint:
 	tools/deps.sh lint
