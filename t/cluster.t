@@ -5,6 +5,7 @@
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Enroll::Acl qw(acl_conf acl_user);
 use Enroll::Audit qw(audit);
 use Enroll::Cluster;
 use Enroll::Load;
@@ -22,18 +23,10 @@ my $dir = sub_dir('secrets');
 spew("$dir/right", "$password\n", 0600);
 spew("$dir/wrong", "wrongpassword\n", 0600);
 
-# the user that the docs advise
-my $docs = slurp(top() . '/docs/operations.md');
-my ($rules) = $docs =~ /^user enroll on >PASSWORD (.*?)^```/ms
-    or die 'docs/operations.md names no ACL user';
-my ($more) = $docs =~ /^(\+cluster\|slots .*)$/m
-    or die 'docs/operations.md does not say what he may do to a cluster';
-$rules =~ s/\s*\\?\n\s*/ /g;
-
 my $cluster = Enroll::Cluster->new(name => 'cluster');
 my $tls = Enroll::Cluster->new(name => 'tls', masters => 1, replicas => 0,
     tls => 1, password => $password,
-    acl => ["user enroll on >$password $rules $more"]);
+    acl => [acl_user($password, 'cluster')]);
 my $single = redis(name => 'single', tcp => 1);
 
 my $dead = '127.0.0.1:' . free_port();
@@ -123,8 +116,9 @@ wait_for { my $log = $_->{log}; -s $log } 'a fake node to listen'
 
 my $stack = stack(
     redis_server => $single,
-    redis => '',
-    server => "$quick enroll_redis_cluster " . $cluster->addresses . ';',
+    redis => '', redis_user => 0,
+    server => "$quick enroll_redis_cluster " . $cluster->addresses . '; '
+        . acl_conf(),
     page => 'enroll_session_cache 0;',
     vars => { FILES => $dir, CA => ca_file() },
     http => 'enroll_partitions ' . PARTITIONS . ';'
@@ -330,7 +324,12 @@ for my $partition (map { 5 * $_ } 0 .. 11) {
     my $from = $cluster->owner($slot);
     my ($to) = grep { $_ != $from } @masters[$n++ % 3, $n % 3];
 
+    # who looks for a token that is not there has used the partition, too
+    my $nobody = sprintf('%04x', $partition) . '0' x 28;
+    $stack->revoke(id => $nobody);
+
     # subjects of that very partition, while it is half here, half there
+    $cluster->plan($partition) if $partition % 2;
     $cluster->move($slot, $to, each => sub {
         $stack->issue for 1 .. 3;
     });
@@ -345,6 +344,17 @@ cmp_ok $bad, '<=', $done * 0.05,
     'while slots move at least 95 of 100 go through';
 is_deeply [Enroll::Load::faults($stack, @told)], [],
     'none is redeemed twice, no finish received twice (I1, I2)';
+
+# the first call after it notices
+for my $partition (map { 5 * $_ } 0 .. 11) {
+    $stack->revoke(id => sprintf('%04x', $partition) . '0' x 28);
+    my ($fence) = reverse $stack->events(partition => $partition,
+        event => 'fence');
+    is $fence->{why}, $partition % 2 ? 'planned' : 'incarnation',
+        "partition $partition: " . ($partition % 2
+            ? 'announced, its tokens have moved with it'
+            : 'moved, its tokens are void (I10)');
+}
 
 sub errors {
     my ($name) = @_;

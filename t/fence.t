@@ -170,6 +170,9 @@ subtest 'killed: each partition for itself' => sub {
     my $revoked = pop @{$made{1}};
     passed($stack->revoke(id => $revoked->{id}), 'one is revoked before');
 
+    # one that nobody came back for, of long ago
+    $redis->command('ZADD', "enroll:{$_}:live", 1, 'f' x 32) for 0, 1;
+
     $redis->restart('KILL');
     back();
 
@@ -299,6 +302,8 @@ subtest 'a claim in flight' => sub {
             '… on either host';
         is $idp->count, 0, '… the IdP hears no more of it (I2)';
     }
+
+    is_deeply [audit($stack)], [], 'the events agree with the records (I7)';
 };
 
 

@@ -39,7 +39,7 @@ my $stack = stack(
     redis => 'enroll_redis 127.0.0.1:%%FAKE%%;
         enroll_redis_password_file %%PASSWORD%%;
         enroll_redis_timeout ' . TIMEOUT . 'ms; enroll_redis_retry 50ms;',
-    page => 'enroll_session_cache 0;',
+    redis_user => 0, page => 'enroll_session_cache 0;',
     locations => <<'CONF');
     location = /slow/finish {
         enroll_endpoint finish;

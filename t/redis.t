@@ -6,6 +6,7 @@
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Enroll::Acl qw(acl_rules acl_user);
 use Enroll::Test;
 use IO::Socket::INET;
 use POSIX ();
@@ -13,15 +14,8 @@ use POSIX ();
 my ($password, $default) = ('enroll "s\password', 'the default one');
 remember_secret($password, $default);
 
-# the user that the docs advise
-my ($rules) = slurp(top() . '/docs/operations.md')
-    =~ /^user enroll on >PASSWORD (.*?)^```/ms
-    or die 'docs/operations.md names no ACL user';
-$rules =~ s/\s*\\?\n\s*/ /g;
-(my $quoted = $password) =~ s/(["\\])/\\$1/g;
-
 my $redis = redis(name => 'redis', tcp => 1, tls => 1, password => $default,
-    acl => ["user enroll on \">$quoted\" $rules",
+    acl => [acl_user($password),
         'user blind on >blindpassword ~enroll:* -@all +ping +role'
         . ' +client|setname',
         'user stranger on >strangerpassword ~other:* +@all',
@@ -145,6 +139,7 @@ spew("$names/redis.test", '127.0.0.1');
 spew("$names/several.test", '127.0.0.2 127.0.0.3 127.0.0.1');
 
 my $stack = stack(
+    redis_user => 0,
     vars => { SOCKET => $redis->socket, TCP => $redis->port,
         TLS => $redis->tls_port, LURE => $lure->tls_port,
         LUREPLAIN => $lure->port, NAMED => $named->tls_port,
@@ -336,7 +331,7 @@ delete @asks{qw(EVALSHA)};
 delete $needs{INFO};
 is join(' ', sort keys %asks), join(' ', sort keys %needs),
     'the probe asks for each command of the scripts, and for no other';
-like $rules, qr/\+\L$_\E\b/, "the docs' user may $_" for sort keys %needs;
+like acl_rules(), qr/\+\L$_\E\b/, "the docs' user may $_" for sort keys %needs;
 
 my $before = $auths->();
 fails('ca', 'a certificate of an unknown CA',

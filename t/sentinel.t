@@ -5,6 +5,7 @@
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Enroll::Acl qw(acl_conf);
 use Enroll::Audit qw(audit);
 use Enroll::Load;
 use Enroll::Process;
@@ -61,6 +62,7 @@ my $users = 'enroll_redis_password_file %%FILES%%/master;
     enroll_redis_sentinel_password_file %%FILES%%/guard;';
 my $quick = 'enroll_redis_timeout 600ms; enroll_redis_retry 200ms;';
 my $by = "$users $quick enroll_redis_sentinel";
+my $mine = acl_conf();
 
 my %way = (
     dead      => "$by enroll $dead $second;",
@@ -92,7 +94,9 @@ my %way = (
 
 my $stack = stack(
     redis_server => ($set->servers)[0],
-    redis => '', server => "$by enroll " . $set->addresses . ';',
+    redis => '', redis_user => 0,
+    server => "$mine enroll_redis_sentinel_password_file %%FILES%%/guard;
+        $quick enroll_redis_sentinel enroll " . $set->addresses . ';',
     vars => { FILES => $dir, CA => ca_file() },
     http => join "\n", map { <<"CONF" } sort keys %way);
     server {

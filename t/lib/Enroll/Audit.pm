@@ -14,6 +14,8 @@ use Exporter qw(import);
 
 our @EXPORT_OK = qw(audit);
 
+my $LIVE = qr/\A(?:issued|redeemed|claimed)\z/;
+
 
 sub audit {
     my ($stack, $partitions) = @_;
@@ -26,13 +28,18 @@ sub _partition {
 
     my @events = $stack->events(partition => $partition);
     my @problems = _numbers($stack, $partition, \@events);
-    my (%state, %spent);
+    my (%state, %spent, %void);
 
     for my $event (@events) {
         my ($seq, $id) = @$event{qw(seq id)};
+
+        # which says it of all that is live, and not of each
+        if ($event->{event} eq 'fence' && $event->{from} ne $event->{to}) {
+            $void{$_} = 1 for grep { $state{$_} =~ $LIVE } keys %state;
+        }
         next if !defined $event->{to} || !defined $id;
 
-        my $from = $state{$id} // 'none';
+        my $from = delete $void{$id} ? 'void' : $state{$id} // 'none';
         push @problems, "event $seq: $event->{event} of $id from "
             . "$event->{from}, which is $from" if $event->{from} ne $from;
 

@@ -8,7 +8,8 @@ package Enroll::Redis;
 #         tls       => 1,             # ->tls_port; ->ca
 #         tls_name  => 'redis.test',  # what its certificate says
 #         password  => 'secret',      # requirepass
-#         acl       => ['user a on >pw ~* +@all'],
+#         acl       => ['user a on >pw ~* +@all'],  # beside the user
+#                             # enroll of Enroll::Acl, or in its place
 #         conf      => ['appendonly yes'],
 #         scan      => 0,             # secrets in its key space are fine
 #     );
@@ -18,6 +19,7 @@ use warnings;
 
 use Carp qw(croak);
 
+use Enroll::Acl qw(acl_user);
 use Enroll::Checks qw(register add_problem);
 use Enroll::Dir qw(sub_dir spew slurp);
 use Enroll::Monitor;
@@ -66,7 +68,7 @@ sub new {
         push @conf, "requirepass \"$quoted\"";
     }
 
-    push @conf, @{$arg{acl} || []}, @{$arg{conf} || []};
+    push @conf, $self->_users, @{$arg{conf} || []};
 
     spew("$dir/redis.conf", join '', map { "$_\n" } @conf);
 
@@ -74,6 +76,17 @@ sub new {
     $self->start;
 
     return $self;
+}
+
+
+sub _users {
+    my ($self) = @_;
+
+    my @users = @{$self->{acl} || []};
+    push @users, acl_user(undef,
+        scalar grep { /^cluster-enabled yes/ } @{$self->{conf} || []})
+        if !grep { /^user enroll / } @users;
+    return @users;
 }
 
 
@@ -270,6 +283,21 @@ sub dump_keys {
 }
 
 
+# What nginx did that it may not.
+
+sub _refused {
+    my ($self) = @_;
+
+    for my $entry (map { +{ @$_ } } @{ $self->command('ACL', 'LOG') }) {
+        next if $entry->{username} ne 'enroll' || $entry->{reason} eq 'auth';
+        add_problem("$self->{name}: the user enroll may not "
+            . "$entry->{object} ($entry->{reason})");
+    }
+
+    return;
+}
+
+
 # Ends it, with its key space in its logs folder for the search.
 
 sub finish {
@@ -281,7 +309,7 @@ sub finish {
     if ($self->{scan} && $running) {
         $self->thaw;
         delete $self->{client};
-        eval { $keys = $self->dump_keys; 1 }
+        eval { $keys = $self->dump_keys; $self->_refused; 1 }
             or add_problem("$self->{name}: cannot look through it: $@");
     }
 

@@ -11,6 +11,7 @@ package Enroll::Stack;
 #         listen  => 'reuseport',          # more of the listen directive
 #         issuer  => 'class standard x;',      # more of the issuer's block
 #         redis   => 'enroll_redis …;',    # instead of the private one's
+#         redis_user => 0,                 # not as the user of Enroll::Acl
 #         http    => '…', server => '…', finish => '…', begin => '…',
 #         page    => '…', locations => '…',
 #         main    => '…', vars => {…}, nginx_args => {…},
@@ -47,6 +48,7 @@ use warnings;
 use Carp qw(croak);
 use JSON::PP ();
 
+use Enroll::Acl qw(acl_conf);
 use Enroll::Dir qw(sub_dir spew slurp);
 use Enroll::Gateway;
 use Enroll::Http;
@@ -139,6 +141,7 @@ sub conf {
     $part{handlers} = $self->_handlers;
     my $class = $self->{class} // 'ttl 1h; window 10m; attempts 3;';
     my $redis = $self->{redis} // 'enroll_redis unix:%%REDIS%%;';
+    $redis .= ' ' . acl_conf() if $self->{redis_user} // 1;
 
     return <<"CONF";
     enroll_zone enroll 1m;
