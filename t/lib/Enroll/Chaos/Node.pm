@@ -5,7 +5,7 @@ package Enroll::Chaos::Node;
 #
 #     my $node = Enroll::Chaos::Node->new(name => 'r1', host => 'r1',
 #         net => $net, dir => DIR, conf => ['…'], sentinel => 1,
-#         shim => FILE, slow => FILE);
+#         env => {…});
 #     $node->start(@more), $node->kill, $node->stop
 #     $node->command('ROLE'), $node->try('ROLE')      # dies; undef
 #     $node->role, $node->info('replication')
@@ -74,13 +74,10 @@ sub pid {
 sub start {
     my ($self, @more) = @_;
 
-    my $env = { $self->{shim} && !$self->{sentinel}
-        ? (LD_PRELOAD => $self->{shim}, CHAOS_SLOW => $self->{slow}) : () };
-
     $self->{process} = Enroll::Process->start(
         argv => [$self->{net}->argv($self->{host}, redis_binary(),
             $self->conf_file, $self->{sentinel} ? '--sentinel' : (), @more)],
-        output => "$self->{dir}/logs/stderr.log", env => $env);
+        output => "$self->{dir}/logs/stderr.log", env => $self->{env} || {});
 
     wait_for {
         die "$self->{name} does not start:\n"
@@ -128,9 +125,14 @@ sub command {
     die $why;
 }
 
+# A connection of the caller's own.
+
+sub another { return $_[0]->_connect }
+
 sub try {
     my ($self, @args) = @_;
-    return eval { $self->command(@args) };
+    my $reply = eval { $self->command(@args) };
+    return $reply;
 }
 
 

@@ -100,7 +100,7 @@ sub _all {
 
     for my $k (1 .. TRIES) {
         my $try = { http => $http, proxy => $proxy->{name},
-            subject => "probe-$name-$k", try => "probe-$name-$k" };
+            subject => "probe-$name-$k", try => "probe-$name-$k-ok" };
         my $body = $json->encode({ subject => $try->{subject},
             class => 'standard' });
         my $made = $self->_ask($try, issue => 'POST', '/enroll/issue',

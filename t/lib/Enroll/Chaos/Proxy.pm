@@ -4,7 +4,7 @@ package Enroll::Chaos::Proxy;
 # run it: a daemon, known by its pid file.
 #
 #     my $proxy = Enroll::Chaos::Proxy->new(name => 'p1', net => $net,
-#         dir => DIR, nginx => FILE, conf => sub { text });
+#         dir => DIR, nginx => FILE, env => {…}, conf => sub { text });
 #     $proxy->start, $proxy->stop
 #     $proxy->master, $proxy->workers, $proxy->signal('HUP')
 #     $proxy->write_conf
@@ -46,6 +46,13 @@ sub dir       { return $_[0]{dir} }
 sub pid_file  { return "$_[0]{dir}/nginx.pid" }
 sub conf_file { return "$_[0]{dir}/nginx.conf" }
 sub error_log { return "$_[0]{dir}/logs/error.log" }
+
+# What was said since the log was of that size.
+
+sub log_since {
+    my ($self, $size) = @_;
+    return split /\n/, substr slurp($self->error_log), $size // 0;
+}
 
 sub write_conf {
     my ($self) = @_;

@@ -12,7 +12,7 @@ package Enroll::Chaos::World;
 #     $world->dump_streams(FILE), $world->journals
 #
 # For faults: ->nginx('p1'), ->nodes, ->node('r1'), ->sentinels, ->net,
-# ->masters, ->well.
+# ->masters, ->ill, and what is at the end.
 
 use strict;
 use warnings;
@@ -32,7 +32,9 @@ use Enroll::Wait qw(wait_for holds_within);
 use Enroll::Webhook qw(webhook_secret);
 
 
-use constant { HTTP => 8080, MASTER => 'enroll', DOWN => 600 };
+use constant {
+    HTTP => 8080, MASTER => 'enroll', DOWN => 600, SNAPSHOTS => 3,
+};
 
 my %TOPOLOGY = (
     sentinel => { nodes => [qw(r1 r2 r3)], partitions => 1 },
@@ -51,6 +53,9 @@ sub new {
     make_path($self->{dir});
     $self->{$_} = abs_path($self->{$_}) for qw(dir module nginx);
     die "no module\n" if !-e ($self->{module} // '');
+
+    # a build without the directive runs without
+    $self->{journals} = slurp($self->{module}) =~ /enroll_journal\0/ ? 1 : 0;
 
     $self->{names} = $topology->{nodes};
     $self->{partitions} = $topology->{partitions};
@@ -104,6 +109,7 @@ sub start {
     $self->{net} = Enroll::Chaos::Net->new(
         hosts => [qw(p1 p2 idp load), @{$self->{names}}]);
 
+    $self->_make_slow;
     $self->_start_nodes;
     $self->{topology} eq 'sentinel' ? $self->_sentinel : $self->_cluster;
     $self->_start_idp;
@@ -128,16 +134,16 @@ my @CLUSTER = ('cluster-enabled yes', 'cluster-config-file nodes.conf',
 sub _start_nodes {
     my ($self) = @_;
 
-    my @first = $self->{net}->address($self->{names}[0]);
+    my $first = $self->{net}->address($self->{names}[0]);
 
     for my $name (@{$self->{names}}) {
         my @more = $self->{topology} eq 'cluster' ? @CLUSTER
             : $name eq $self->{names}[0] ? ()
-            : "replicaof @first " . Enroll::Chaos::Node::REDIS;
+            : "replicaof $first " . Enroll::Chaos::Node::REDIS;
 
         push @{$self->{nodes}}, Enroll::Chaos::Node->new(name => $name,
             host => $name, net => $self->{net}, dir => "$self->{dir}/$name",
-            conf => [@REDIS, @more]);
+            conf => [@REDIS, @more], $self->_slow_file($name));
         $self->{nodes}[-1]->start;
     }
 
@@ -268,9 +274,7 @@ sub masters {
 
 
 # As it was at the beginning: everything runs, one master of each slot, all
-# others follow, and everybody knows. Otherwise ->ill says what is not so.
-
-sub well { return !defined $_[0]->ill }
+# others follow, and everybody knows. Otherwise it says what is not so.
 
 sub ill {
     my ($self) = @_;
@@ -324,7 +328,7 @@ sub _cluster_ill {
         return "$node->{name} sees it down" if $info !~ /cluster_state:ok/
             || $info !~ /cluster_slots_ok:16384\r/;
         return "$node->{name} sees another fail"
-            if $nodes =~ /,(?:fail|handshake|noaddr)/ || $nodes =~ /\[\d+-[<>]-/;
+            if $nodes =~ /,(?:fail|handshake|noaddr)|\[\d+-[<>]-/;
         return "$node->{name} does not follow"
             if $link->{role} eq 'slave'
                 && $link->{master_link_status} ne 'up';
@@ -339,9 +343,7 @@ sub _cluster_ill {
 
 sub third {
     my ($self, $partition) = @_;
-    my $slot = $self->{slots}[$partition] //= $self->{nodes}[0]->command(
-        'CLUSTER', 'KEYSLOT', "enroll:{$partition}:meta");
-    return int($slot * 3 / 16384);
+    return int($self->slot($partition) * 3 / 16384);
 }
 
 
@@ -350,10 +352,9 @@ sub third {
 sub _start_idp {
     my ($self) = @_;
 
-    my $idp = $self->{idp} || top() . '/t/chaos/idp';
-    $self->{idp_process} = Enroll::Process->start(
-        argv => [$self->{net}->argv('idp', $^X, $idp, $self->idp_address,
-            "$self->{dir}/receipts.jsonl", $self->{seed})],
+    $self->{idp} = Enroll::Process->start(
+        argv => [$self->{net}->argv('idp', $^X, top() . '/t/chaos/idp',
+            $self->idp_address, "$self->{dir}/receipts.jsonl")],
         output => "$self->{dir}/idp.log");
 
     return;
@@ -366,24 +367,23 @@ sub _start_proxies {
     my ($self) = @_;
 
     my $dir = "$self->{dir}/shared";
-    make_path($dir);
     make_keys("$dir/keys.jwks");
     spew("$dir/hr.secret", "$self->{secret}\n", 0600);
-
-    # a build without the directive runs without
-    $self->{journals} = slurp($self->{module}) =~ /enroll_journal\0/ ? 1 : 0;
 
     for my $name (qw(p1 p2)) {
         my $own = "$self->{dir}/$name";
         $self->_mount_journal($own);
         push @{$self->{proxies}}, Enroll::Chaos::Proxy->new(name => $name,
             net => $self->{net}, dir => $own, nginx => $self->{nginx},
-            conf => sub { $self->_conf($_[0]) });
+            $self->_slow_file($name), conf => sub { $self->_conf($_[0]) });
         $self->{proxies}[-1]->start;
     }
 
     return;
 }
+
+
+sub has_journals { return $_[0]{journals} }
 
 
 # A disk of its own, that can be full.
@@ -499,10 +499,7 @@ CONF
 
 # --- what is left of it
 
-sub journals {
-    my ($self) = @_;
-    return grep { -f } map { glob "$self->{dir}/$_/journal/*" } qw(p1 p2);
-}
+sub journals { return glob "$_[0]{dir}/*/journal/*" }
 
 
 # Every entry of every stream, of all nodes that answer.
@@ -576,7 +573,7 @@ sub stop {
     my ($self) = @_;
 
     $_->stop for @{$self->{proxies} || []};
-    $self->{idp_process}->stop('TERM', 5) if $self->{idp_process};
+    $self->{idp}->stop('TERM', 5) if $self->{idp};
     $_->kill('TERM') for @{$self->{sentinels} || []}, @{$self->{nodes} || []};
     $self->_keep_journals;
 
@@ -587,16 +584,181 @@ sub stop {
 sub _keep_journals {
     my ($self) = @_;
 
-    for my $name (map { $_->name } @{$self->{proxies} || []}) {
-        my $own = "$self->{dir}/$name";
-        make_path("$own/kept");
-        run('cp', '-a', "$own/journal/.", "$own/kept/");
+    for my $own (map { $_->dir } @{$self->{proxies} || []}) {
+        run('cp', '-rT', "$own/journal", "$own/kept");
         run('umount', '-l', "$own/journal");
-        run('cp', '-a', "$own/kept/.", "$own/journal/");
+        run('cp', '-rT', "$own/kept", "$own/journal");
         run('rm', '-r', "$own/kept");
     }
 
     return;
+}
+
+
+# --- for faults
+
+# Another master in place of that one, or another three; their names.
+
+sub wait_other_master {
+    my ($self, $not) = @_;
+
+    my $want = $self->{topology} eq 'cluster' ? 3 : 1;
+    return wait_for {
+        my @masters = grep { $_ != $not } $self->masters;
+        @masters == $want ? join ' ', map { $_->name } @masters : '';
+    } 'another master in place of ' . $not->name, 10;
+}
+
+
+sub replicas {
+    my ($self, $master) = @_;
+    my $address = $master->address;
+    return grep { my $role = $_->try('ROLE');
+        $role && $role->[0] eq 'slave' && $role->[1] eq $address }
+        $self->nodes;
+}
+
+
+# How many events are in its streams. A node of a cluster does not say so for
+# two seconds after its start.
+
+sub events_of {
+    my ($self, $node) = @_;
+
+    my $n;
+    wait_for {
+        $n = 0;
+        $node->try('READONLY') if $self->{topology} eq 'cluster';
+        my $keys = $node->try('KEYS', 'enroll:{*}:events');
+        my @length = map { $node->try('XLEN', $_) } @{$keys || []};
+        $n += $_ // 0 for @length;
+        $keys && !grep { !defined } @length;
+    } "$node->{name} to say what it has";
+
+    return $n;
+}
+
+
+# What an operator does before it: the incarnation that is to end is named.
+# How many partitions it was done for.
+
+sub plan {
+    my ($self, $node) = @_;
+
+    my @metas = @{ $node->command('KEYS', 'enroll:{*}:meta') };
+    for my $meta (@metas) {
+        my $here = $node->command('HGET', $meta, 'incarnation') // next;
+        $node->command('HSET', $meta, 'planned', $here);
+    }
+
+    return scalar @metas;
+}
+
+
+sub slot {
+    my ($self, $partition) = @_;
+    return $self->{slots}[$partition] //= $self->{nodes}[0]->command(
+        'CLUSTER', 'KEYSLOT', "enroll:{$partition}:meta");
+}
+
+sub owns {
+    my ($self, $node, $slot) = @_;
+
+    my ($slots) = ($node->try('CLUSTER', 'NODES') // '')
+        =~ /myself,master \S+ \d+ \d+ \d+ \S+ (.*)/ or return 0;
+    return scalar grep { /^(\d+)(?:-(\d+))?$/ && $1 <= $slot
+        && $slot <= ($2 // $1) } split / /, $slots;
+}
+
+
+# Copies of what each Redis has on its disk, of three moments.
+
+sub take_snapshots {
+    my ($self) = @_;
+
+    my $at = time;
+    for my $node ($self->nodes) {
+        my $old = $node->dir . '/old';
+        make_path("$old/$at");
+        # an append-only file may be written anew just now
+        wait_for { $node->try('BGSAVE') } 'a snapshot to begin';
+        wait_for { $node->info('persistence')->{rdb_bgsave_in_progress}
+            eq '0' } 'a snapshot';
+        run('cp', '-r', map({ $node->dir . "/$_" } 'dump.rdb',
+            'appendonlydir'), "$old/$at");
+    }
+
+    push @{$self->{snapshots}}, $at;
+    return if @{$self->{snapshots}} <= SNAPSHOTS;
+
+    my $gone = shift @{$self->{snapshots}};
+    run('rm', '-r', map { $_->dir . "/old/$gone" } $self->nodes);
+    return;
+}
+
+sub snapshot_age {
+    my ($self) = @_;
+    return time - ($self->{snapshots}[-1] // 0);
+}
+
+
+# The folder of one that is at least so many seconds old: the nth newest.
+
+sub snapshot {
+    my ($self, $node, $seconds, $nth) = @_;
+
+    my @old = reverse grep { $_ <= time - $seconds } @{$self->{snapshots}};
+    die "no snapshot is that old\n" if !@old;
+
+    return $node->dir . '/old/' . ($old[$nth] // $old[-1]);
+}
+
+
+# The disk under a proxy's journal is as large as what is on it, or large.
+
+sub disk {
+    my ($self, $proxy, $what) = @_;
+
+    my $dir = $proxy->dir . '/journal';
+    my ($used) = run('df', '-B4096', '--output=used', $dir) =~ /(\d+)/;
+    my $size = $what eq 'full' ? 4096 * ($used || 1) : '1g';
+    run('mount', '-o', "remount,size=$size", $dir);
+
+    return;
+}
+
+
+# The shim of t/chaos/slow.c.
+
+sub _make_slow {
+    my ($self) = @_;
+
+    $self->{shim} = "$self->{dir}/shared/slow.so";
+    make_path("$self->{dir}/shared");
+    run('cc', '-shared', '-fPIC', '-O2', '-Wall', '-Werror', '-o',
+        $self->{shim}, top() . '/t/chaos/slow.c', '-ldl');
+    return;
+}
+
+sub _slow_file {
+    my ($self, $name) = @_;
+
+    my $file = "$self->{dir}/$name.slow";
+    spew($file, pack('QQ', 0, 0), 0666);
+    return (env => { LD_PRELOAD => $self->{shim}, CHAOS_SLOW => $file });
+}
+
+# So many milliseconds; returns how many calls were delayed so far.
+
+sub slow {
+    my ($self, $one, $ms) = @_;
+
+    my $file = "$self->{dir}/" . $one->name . '.slow';
+    open my $fh, '+<:raw', $file or die "$file: $!\n";
+    syswrite $fh, pack 'Q', $ms;
+    sysread $fh, my $count, 8;
+
+    return unpack 'Q', $count;
 }
 
 
