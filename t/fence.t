@@ -374,7 +374,6 @@ subtest 'a backup is put back, and the fence is the sequence' => sub {
     forget(1);
     passed(redeem_there($p->{token}),
         'a host that has seen nothing believes it: the limit of it');
-    is told((fences())[-1]), 'kept 0', 'and the event says what it believed';
 };
 
 subtest 'loaded anew, in the same incarnation' => sub {
@@ -418,7 +417,7 @@ subtest 'all of it gone' => sub {
 };
 
 
-# --- enroll_fence sequence: the incarnation is told, and ends nothing
+# --- enroll_fence sequence: the incarnation ends nothing
 
 subtest 'sequence: a restart that lost nothing voids nothing' => sub {
     fresh(server => 'enroll_fence sequence;');
@@ -427,17 +426,54 @@ subtest 'sequence: a restart that lost nothing voids nothing' => sub {
     $redis->restart('KILL');
     back();
     none_void($p, 'sequence');
-    is_deeply [map { told($_) } fences()], ['kept 0'], 'an event tells of it';
-    my ($fence) = fences();
-    is "$fence->{from} $fence->{to}", "$before $before", 'it is the epoch';
-    is meta()->{incarnation}, $redis->incarnation,
-        'which goes on in the other incarnation';
-
-    $redis->plan->restart;
-    back();
-    is $stack->issue->status, 201, 'and in that after it';
-    is told((fences())[-1]), 'planned 0', 'a plan is told as one';
+    is epoch(), $before, 'the epoch goes on';
+    is_deeply [fences()], [], 'without an event';
+    isnt meta()->{incarnation}, $redis->incarnation,
+        'and hides nothing from those who ask for the incarnation';
     is_deeply [audit($stack)], [], 'no gap (I7)';
+};
+
+# The scripts themselves, as one calls them who asks for the sequence only.
+
+sub look_by_sequence {
+    my $lua = top() . '/ngx_enroll_module/ledger';
+    return $redis->command('EVAL',
+        slurp("$lua/prelude.lua") . slurp("$lua/show.lua"), 4,
+        map({ "enroll:{0}:$_" } 'token:' . '0' x 32, qw(live events meta)),
+        'f' x 32, '0' x 32, '', 0, 0, 'sequence', '0 0', '', '');
+}
+
+subtest 'who asks for the sequence hides no incarnation from others' => sub {
+    fresh();
+    my $p = people('mixed');
+    $redis->restart('KILL');
+    is look_by_sequence()->[0], 'unknown', 'one asks for the sequence';
+    is $stack->issue->status, 201, 'and then one for the incarnation';
+    is told((fences())[-1]), 'incarnation 2', 'who ends the epoch';
+    neither_comes_back($p);
+};
+
+
+# --- two masters: the one before is not made to end the epoch of the other
+
+subtest 'a master that was replaced is given time to hear of it' => sub {
+    fresh();
+    my $p = people('replaced');
+    my $old = epoch();
+    $redis->command('FLUSHALL');
+    is $stack->issue->status, 201, 'an epoch begins elsewhere';
+    my ($new, @fences) = (epoch(), fences());
+
+    $redis->command('HSET', 'enroll:{0}:meta', epoch => $old,
+        seq => meta()->{seq});
+    my %before = %{ meta() };
+    is reason($stack->issue), '503 unavailable', 'the old one is not asked';
+    is_deeply meta(), \%before, 'and does not begin one';
+
+    wait_for { $stack->issue->status == 201 } 'the old one to be believed';
+    cmp_ok epoch(), '>', $new, 'which ends the epoch that it did not know';
+    cmp_ok epoch() - $new, '>=', 3000, 'after a while';
+    is scalar(my @now = fences()), @fences + 1, 'once';
 };
 
 

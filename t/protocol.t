@@ -619,11 +619,12 @@ my @odd = (
     ['ok', '1', [], \"-ERR inside\r\n"], [\"-ERR inside\r\n", '1', [], []],
 );
 
-# what is wrong with them is not that they lack a seq
-@odd = map { ref $_ eq 'ARRAY' && @$_ == 4 ? [@$_, '0'] : $_ } @odd;
+# what is wrong with them is not that they lack a seq and an epoch
+@odd = map { ref $_ eq 'ARRAY' && @$_ == 4 ? [@$_, '0', '0'] : $_ } @odd;
 
-push @odd, ['ok', '1', [], []], ['ok', '1', [], [], '0', '0'],
-    map { ['ok', '1', [], [], $_] } '', 'x', '-1', '1 ', '9' x 17, undef,
+push @odd, ['ok', '1', [], []], ['ok', '1', [], [], '0'],
+    ['ok', '1', [], [], '0', '0', '0'],
+    map { (['ok', '1', [], [], $_, '0'], ['ok', '1', [], [], '0', $_]) } '', 'x', '-1', '1 ', '9' x 17, undef,
         \":1\r\n", [];
 
 subtest 'an answer in another form is none: 503' => sub {
@@ -657,7 +658,7 @@ subtest 'a verdict that is not a step\'s own opens nothing' => sub {
         unavailable again repeat stale))
     {
         for my $step (@steps) {
-            my $reply = [$verdict, '1700000000000', [], [], '0'];
+            my $reply = [$verdict, '1700000000000', [], [], '0', '0'];
             my $at = try_step($step, raw(resp($reply)));
             my ($status) = split / /, $at->{said};
 
@@ -684,7 +685,7 @@ my %leads_to = (redeem => 'redeemed', page => 'redeemed',
 sub ok_with {
     my ($record, $events, $now) = @_;
     return "execute\n" . raw(resp(['ok', $now // int 1000 * time, $record,
-        $events // [], '0']));
+        $events // [], '0', '0']));
 }
 
 subtest 'a record that is not the keys\' own is tampered with (I5)' => sub {
@@ -848,7 +849,7 @@ subtest 'again and again, and for ever' => sub {
         {
             for my $verdict (qw(again repeat)) {
                 my $reply = raw(resp([$verdict, $now, ['token', $token],
-                    [], '0']));
+                    [], '0', '0']));
                 my $at = try_step($step, $reply);
                 like $at->{said}, qr/^(?:20[01]|503 unavailable|40[149] \w+)$/,
                     "$verdict with such a token: $step";
@@ -859,7 +860,7 @@ subtest 'again and again, and for ever' => sub {
         my $at = step($step);
         $at->{go} = sub { $stack->revoke(subject => $at->{subject}) }
             if $step eq 'revoke';
-        try_step($at, (raw(resp(['again', $now, ['token', 'f' x 32], [], '0'])))
+        try_step($at, (raw(resp(['again', $now, ['token', 'f' x 32], [], '0', '0'])))
             x 40);
         is $at->{said}, '503 unavailable', "again for ever: no $step";
         cmp_ok scalar @{$at->{asked}}, '<=', 16, '… and an end';
@@ -870,7 +871,7 @@ subtest 'again and again, and for ever' => sub {
             $at = step($step);
             $at->{go} = sub { $stack->revoke(subject => $at->{subject}) }
                 if $step eq 'revoke';
-            try_step($at, raw(resp(['again', $odd, ['token', ''], [], '0'])));
+            try_step($at, raw(resp(['again', $odd, ['token', ''], [], '0', '0'])));
             ok $at->{said} =~ /^(?:20[01]|503 unavailable)$/,
                 "a clock at $odd: $step ($at->{said})";
         }

@@ -31,7 +31,7 @@ struct ngx_http_enroll_zone_sh_s {
     ngx_uint_t            entries;
     ngx_atomic_t          counts[NGX_HTTP_ENROLL_COUNTS];
     ngx_atomic_t          refused[NGX_ENROLL_REASONS];
-    ngx_atomic_t          seen[NGX_HTTP_ENROLL_PARTITIONS_MAX];
+    ngx_enroll_seen_t     seen[NGX_HTTP_ENROLL_PARTITIONS_MAX];
 };
 
 
@@ -160,7 +160,7 @@ ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
-ngx_atomic_t *
+ngx_enroll_seen_t *
 ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone)
 {
     return zone->sh->seen;

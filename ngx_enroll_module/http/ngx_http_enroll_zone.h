@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 
 #include "ngx_enroll_keys.h"
+#include "ngx_enroll_ledger.h"
 #include "ngx_enroll_reason.h"
 
 
@@ -102,10 +103,10 @@ ngx_queue_t *ngx_http_enroll_zone_rates(ngx_http_enroll_zone_t *zone);
 void *ngx_http_enroll_zone_room(ngx_http_enroll_zone_t *zone, size_t size);
 
 /*
- * The highest seq that this host has seen of each partition: what a ledger
- * must not know less than (I10).
+ * The highest epoch and seq that this host has seen of each partition: what a
+ * ledger must not know less than (I10).
  */
-ngx_atomic_t *ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone);
+ngx_enroll_seen_t *ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone);
 
 void ngx_http_enroll_zone_count(ngx_http_enroll_zone_t *zone,
     ngx_http_enroll_count_e count);

@@ -32,7 +32,8 @@ static void ngx_enroll_call_timer(ngx_event_t *ev);
 static ngx_int_t ngx_enroll_call_read(ngx_enroll_call_t *call,
     ngx_enroll_resp_t *reply, ngx_enroll_result_t *result);
 static void ngx_enroll_call_seen(ngx_enroll_call_t *call,
-    ngx_atomic_uint_t seq);
+    ngx_atomic_uint_t epoch, ngx_atomic_uint_t seq);
+static void ngx_enroll_call_raise(ngx_atomic_t *value, ngx_atomic_uint_t n);
 static ngx_uint_t ngx_enroll_call_may_say(ngx_enroll_call_t *call,
     ngx_enroll_reason_e verdict);
 static void ngx_enroll_call_record(ngx_enroll_resp_t *flat,
@@ -280,10 +281,12 @@ ngx_enroll_call_argv(ngx_enroll_call_t *call, ngx_array_t *argv,
 static ngx_int_t
 ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
 {
-    u_char     *p;
-    size_t      len;
-    ngx_str_t  *arg;
-    ngx_uint_t  i, n;
+    u_char              *p;
+    size_t               len;
+    ngx_str_t           *arg;
+    ngx_uint_t           i, n;
+    ngx_atomic_uint_t    epoch, seq;
+    ngx_enroll_seen_t   *seen;
 
     static const char  *common[] = {
         "enroll:{%ui}:live%Z", "enroll:{%ui}:events%Z", "enroll:{%ui}:meta%Z"
@@ -293,7 +296,7 @@ ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
     len = sizeof("enroll:{}:token:") + NGX_INT_T_LEN + NGX_ENROLL_HEX_LEN;
 
     arg = ngx_array_push_n(argv, 4 + n + 7);
-    p = ngx_pnalloc(argv->pool, 4 * len + 3 * NGX_INT64_LEN);
+    p = ngx_pnalloc(argv->pool, 4 * len + 4 * NGX_INT64_LEN);
     if (arg == NULL || p == NULL) {
         return NGX_ERROR;
     }
@@ -334,8 +337,13 @@ ngx_enroll_call_common(ngx_enroll_call_t *call, ngx_array_t *argv)
     }
 
     arg[6].data = p;
-    p = ngx_sprintf(p, "%uA", call->ledger->seen
-                              ? call->ledger->seen[call->partition] : 0);
+    seen = call->ledger->seen ? &call->ledger->seen[call->partition] : NULL;
+
+    /* in this order: a seq of a new epoch never goes with an old epoch */
+    seq = seen ? seen->seq : 0;
+    epoch = seen ? seen->epoch : 0;
+
+    p = ngx_sprintf(p, "%uA %uA", epoch, seq);
     arg[6].len = p - arg[6].data;
 
     return NGX_OK;
@@ -490,19 +498,20 @@ static ngx_int_t
 ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     ngx_enroll_result_t *result)
 {
-    off_t               seq;
+    off_t               seq, epoch;
     ngx_uint_t          i;
     ngx_enroll_resp_t  *part;
 
     part = reply->elts;
 
     if (reply->type != NGX_ENROLL_RESP_ARRAY
-        || reply->nelts != 5
+        || reply->nelts != 6
         || part[0].type != NGX_ENROLL_RESP_STRING
         || part[1].type != NGX_ENROLL_RESP_STRING
         || part[2].type != NGX_ENROLL_RESP_ARRAY
         || part[3].type != NGX_ENROLL_RESP_ARRAY
-        || part[4].type != NGX_ENROLL_RESP_STRING)
+        || part[4].type != NGX_ENROLL_RESP_STRING
+        || part[5].type != NGX_ENROLL_RESP_STRING)
     {
         return NGX_ERROR;
     }
@@ -510,12 +519,15 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     result->verdict = ngx_enroll_reason_find(&part[0].str);
     result->now = ngx_atoof(part[1].str.data, part[1].str.len);
     seq = ngx_atoof(part[4].str.data, part[4].str.len);
+    epoch = ngx_atoof(part[5].str.data, part[5].str.len);
 
     if (!ngx_enroll_call_may_say(call, result->verdict)
         || result->now < 0
         || result->now > NGX_ENROLL_CALL_CLOCK
         || seq < 0
-        || seq > NGX_ENROLL_CALL_SEQ)
+        || seq > NGX_ENROLL_CALL_SEQ
+        || epoch < 0
+        || epoch > NGX_ENROLL_CALL_CLOCK)
     {
         return NGX_ERROR;
     }
@@ -532,7 +544,8 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
     result->nevents = part[3].nelts;
     result->events = part[3].elts;
 
-    ngx_enroll_call_seen(call, (ngx_atomic_uint_t) seq);
+    ngx_enroll_call_seen(call, (ngx_atomic_uint_t) epoch,
+                         (ngx_atomic_uint_t) seq);
 
     return NGX_OK;
 }
@@ -541,20 +554,28 @@ ngx_enroll_call_read(ngx_enroll_call_t *call, ngx_enroll_resp_t *reply,
 /* a ledger that once knew less than this has lost it (I10) */
 
 static void
-ngx_enroll_call_seen(ngx_enroll_call_t *call, ngx_atomic_uint_t seq)
+ngx_enroll_call_seen(ngx_enroll_call_t *call, ngx_atomic_uint_t epoch,
+    ngx_atomic_uint_t seq)
 {
-    ngx_atomic_t       *seen;
-    ngx_atomic_uint_t   was;
+    ngx_enroll_seen_t  *seen;
 
-    if (call->ledger->seen == NULL) {
-        return;
+    if (call->ledger->seen) {
+        seen = &call->ledger->seen[call->partition];
+
+        ngx_enroll_call_raise(&seen->epoch, epoch);
+        ngx_enroll_call_raise(&seen->seq, seq);
     }
+}
 
-    seen = &call->ledger->seen[call->partition];
+
+static void
+ngx_enroll_call_raise(ngx_atomic_t *value, ngx_atomic_uint_t n)
+{
+    ngx_atomic_uint_t  was;
 
     do {
-        was = *seen;
-    } while (was < seq && !ngx_atomic_cmp_set(seen, was, seq));
+        was = *value;
+    } while (was < n && !ngx_atomic_cmp_set(value, was, n));
 }
 
 

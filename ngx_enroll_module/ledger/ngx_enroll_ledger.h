@@ -20,6 +20,13 @@ typedef enum {
 } ngx_enroll_outcome_e;
 
 
+/* The highest that was seen: a ledger that knows less has lost it. */
+typedef struct {
+    ngx_atomic_t    epoch;
+    ngx_atomic_t    seq;
+} ngx_enroll_seen_t;
+
+
 struct ngx_enroll_ledger_s {
     ngx_enroll_redis_t          *redis;
     ngx_enroll_keys_t           *keys;
@@ -28,11 +35,10 @@ struct ngx_enroll_ledger_s {
     ngx_msec_t                   events_retain;
 
     /*
-     * The fence (I10). seen: the highest seq that was seen of each partition,
-     * in shared memory; NULL: none.
+     * The fence (I10). seen: of each partition, in shared memory; NULL: none.
      */
     ngx_uint_t                   sequence;   /* 1: enroll_fence sequence */
-    ngx_atomic_t                *seen;
+    ngx_enroll_seen_t           *seen;
 
     /*
      * Called for each reply, before the verb's own step and the call's

@@ -159,7 +159,7 @@ ngx_enroll_notify_argv(const ngx_enroll_notify_call_t *call, ngx_str_t *argv,
     ngx_str_set(&arg[4], "0");
 
     ngx_str_set(&arg[5], "sequence");
-    ngx_str_set(&arg[6], "0");
+    ngx_str_set(&arg[6], "0 0");
 
     p = ngx_enroll_notify_number(&arg[7], p, order->lease);
     arg[8] = order->last;
@@ -291,7 +291,7 @@ ngx_enroll_notify_read(ngx_enroll_resp_t *reply,
     part = reply->elts;
 
     if (reply->type != NGX_ENROLL_RESP_ARRAY
-        || reply->nelts != 5
+        || reply->nelts != 6
         || part[0].type != NGX_ENROLL_RESP_STRING
         || part[1].type != NGX_ENROLL_RESP_STRING
         || part[2].type != NGX_ENROLL_RESP_ARRAY

@@ -104,4 +104,4 @@ if lease > 0 and want > 0 then
     end
 end
 
-return { 'ok', decimal(now), record, events, decimal(SEQ) }
+return { 'ok', decimal(now), record, events, decimal(SEQ), EPOCH }

@@ -11,23 +11,29 @@
 -- ARGV[4]  how long a record is kept after its end, in ms
 -- ARGV[5]  how long events are kept, in ms; 0: for ever
 -- ARGV[6]  the fence: incarnation, or sequence (enroll_fence)
--- ARGV[7]  the highest seq of this partition that the caller has seen
+-- ARGV[7]  the highest epoch and seq of this partition that the caller has
+--          seen, with a space between
 --
 -- Scripts that a bearer's request asks for end with the rules of all classes
 -- (ARGV[first]: how many; then six for each: class, proof level, approvals,
 -- '1' where a replay revokes, a reason or 'ok', why): see rule_of().
 --
--- Reply of every script: { verdict, now, record, events, seq }
+-- Reply of every script: { verdict, now, record, events, seq, epoch }
 --   verdict  'ok', or why not, in the words of core/ngx_enroll_reason.h
 --   now      the server's time in ms
 --   record   the record after the call, as HGETALL gives it
 --   events   what was appended to the stream, each a flat field list
 --   seq      the number of the partition's last event
+--   epoch    the partition's
+-- or READONLY: of a server that is not the partition's master any more; then
+-- nothing was done
 
 local RECORD, LIVE, EVENTS, META = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local OP, ID, CLIENT = ARGV[1], ARGV[2], ARGV[3]
 local RETAIN, EVENTS_RETAIN = tonumber(ARGV[4]), tonumber(ARGV[5])
-local FENCE, SEEN = ARGV[6], tonumber(ARGV[7])
+local FENCE = ARGV[6]
+local SEEN_EPOCH, SEEN = string.match(ARGV[7], '^(%d+) (%d+)$')
+SEEN_EPOCH, SEEN = tonumber(SEEN_EPOCH), tonumber(SEEN)
 local EPOCH, SEQ, HERE
 
 local time = redis.call('TIME')
@@ -123,7 +129,7 @@ local function begin_epoch(meta, why)
     local voided = redis.call('ZCOUNT', LIVE, '(' .. decimal(now), '+inf')
     redis.call('UNLINK', LIVE)
     local from = meta.epoch or '0'
-    EPOCH = decimal(math.max(now, tonumber(from) + 1))
+    EPOCH = decimal(math.max(now, math.max(tonumber(from), SEEN_EPOCH) + 1))
     -- far ahead of what others may have seen of what is lost
     SEQ = math.max(tonumber(meta.seq or '0'), SEEN) + 2 ^ 20
     redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE,
@@ -131,6 +137,14 @@ local function begin_epoch(meta, why)
     redis.call('HDEL', META, 'planned')
     tell('fence', nil, nil, { 'why', why, 'from', from, 'to', EPOCH,
                               'voided', decimal(voided) })
+end
+
+-- An epoch has just begun on another server, and this one was not told: most
+-- likely it is a master that was replaced. It is given the time to hear of it:
+-- otherwise the two would end each other's epochs in turn. After that it is
+-- taken for one that went back in time.
+local function replaced(epoch)
+    return SEEN_EPOCH > epoch and math.abs(now - SEEN_EPOCH) < 3000
 end
 
 -- A token can be spent only in the epoch that issued it (I10): the epoch ends
@@ -142,25 +156,31 @@ local function fence()
     local meta = hash(META)
     EPOCH, SEQ, HERE = meta.epoch, tonumber(meta.seq or '0'), incarnation()
 
-    if SEQ < SEEN then
-        return begin_epoch(meta, 'sequence')
+    local epoch = tonumber(EPOCH or '0')
+    if EPOCH and HERE == meta.incarnation and replaced(epoch) then
+        return redis.error_reply('READONLY a newer epoch has begun elsewhere')
+    end
+    if SEQ < SEEN or epoch < SEEN_EPOCH then
+        begin_epoch(meta, 'sequence')
+        return
     end
     if not EPOCH then
         EPOCH = decimal(now)
         redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE)
         return
     end
-    if HERE == meta.incarnation then
+    -- who does not ask for it must not hide it from others
+    if FENCE ~= 'incarnation' or HERE == meta.incarnation then
         return
     end
-    local planned = meta.planned and meta.planned == meta.incarnation
-    if FENCE == 'incarnation' and not planned then
-        return begin_epoch(meta, 'incarnation')
+    if not meta.planned or meta.planned ~= meta.incarnation then
+        begin_epoch(meta, 'incarnation')
+        return
     end
     redis.call('HSET', META, 'incarnation', HERE)
     redis.call('HDEL', META, 'planned')
-    tell('fence', nil, nil, { 'why', planned and 'planned' or 'kept',
-                              'from', EPOCH, 'to', EPOCH, 'voided', '0' })
+    tell('fence', nil, nil, { 'why', 'planned', 'from', EPOCH, 'to', EPOCH,
+                              'voided', '0' })
 end
 
 -- Writes fields (a flat list) into a record, its end's horizon with them.
@@ -378,7 +398,7 @@ local function live(record)
 end
 
 local function answer(verdict, record)
-    return { verdict, decimal(now), record, told, decimal(SEQ) }
+    return { verdict, decimal(now), record, told, decimal(SEQ), EPOCH }
 end
 
 local function reply(verdict)
@@ -392,4 +412,7 @@ local function reply(verdict)
     return answer(verdict, flat)
 end
 
-fence()
+local readonly = fence()
+if readonly then
+    return readonly
+end
