@@ -410,6 +410,13 @@ found(e => 'a late release of the claim before reopens an open one', sub {
     change($_[0], sub { $_[0]{seq} == $again->{seq} },
         op => op($ops - 1));
 });
+found(e => 'a claim was reopened as refused that the IdP never heard of', sub {
+    claim(7, 70);
+    settle(7, 70, 'refused', 'redeemed');
+});
+found(e => 'the release of a claim that was never made does', sub {
+    settle(4, 41, 'released', 'redeemed');
+});
 found(e => 'a claim is settled twice', sub {
     settle(4, 40, 'unknown', 'claimed');
 });
@@ -491,6 +498,13 @@ found(available => 'a fault excuses what happens in ten seconds after it',
         $fault->{recovered} = $fault->{healed};
         request(redeem => $_, first => 1, status => 503) for 20 .. 22;
     });
+
+passes('until all servers are as they were', sub {
+    my $fault = $_[0]{faults}[0];
+    request(redeem => $_, first => 1, status => 503) for 23 .. 30;
+    $fault->{well} = tick();
+    enter($_) for 31 .. 33;
+});
 
 found(recovery => 'enrollments come back late', sub {
     my $fault = $_[0]{faults}[0];

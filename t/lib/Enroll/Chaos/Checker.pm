@@ -96,16 +96,18 @@ sub _events {
 }
 
 
-# For so long nothing is asked but the promises.
+# For so long nothing is asked but the promises: until enrollments go all the
+# way, and all servers are as they were (an old master believes in itself for
+# a while). That must not take longer than a recovery may.
 
 sub _window {
     my ($self, $fault) = @_;
 
-    my $healed = $fault->{healed} // 9e9;
-    my $end = $healed + $self->{recovery};
-    my $recovered = $fault->{recovered} // $end;
+    my $most = ($fault->{healed} // 9e9) + $self->{recovery};
+    my ($end) = sort { $b <=> $a } $fault->{recovered} // $most,
+        $fault->{well} // 0;
 
-    return [$fault->{at}, $recovered < $end ? $recovered : $end];
+    return [$fault->{at}, $end < $most ? $end : $most];
 }
 
 
@@ -327,21 +329,32 @@ sub _rule_e {
             my ($claim, $outcome) = @$settle{qw(claim outcome)};
             my $what = "$settle->{key}, $outcome,";
             my ($own) = grep { $_->{op} eq $claim } @claims;
+            my $open = _open_claim($settle, @claims);
 
             push @said, "$what settles claim $claim, which was settled before"
                 if ($settled{$claim} //= $settle->{op}) ne $settle->{op};
-
-            next if !$own;
-            my $since = grep { $_->{seq} > $own->{seq}
-                && $_->{seq} < $settle->{seq} } @claims;
-            push @said, "$what settles claim $claim while a later one is open"
-                if $since;
+            push @said, "$what settles claim $claim while $open->{op} is open"
+                if $open && $open->{op} ne $claim
+                    && ($own || $settle->{streams});
             push @said, map { "$what reopens claim $claim, $_" }
-                _unproven($outcome, @{$own->{receipts} || []});
+                $own ? _unproven($outcome, @{$own->{receipts} || []}) : ();
         }
     }
 
     return @said;
+}
+
+
+# The last one before it, on its own branch where that is known.
+
+sub _open_claim {
+    my ($settle, @claims) = @_;
+
+    my ($last) = sort { $b->{seq} <=> $a->{seq} }
+        grep { $_->{seq} < $settle->{seq}
+            && ($_->{streams} || !$settle->{streams}) } @claims;
+
+    return $last;
 }
 
 

@@ -291,7 +291,7 @@ sub redeem {
             my @answers = @_;
             my ($won) = grep { _redeemed($e, $_) } @answers;
             ($won || $answers[0])->{first} = 1
-                if !$plan->{lost} && !$e->{presented}++;
+                if !$e->{presented}++ && !$plan->{lost};
             $self->_note($e, $_) for @answers;
             return $self->_not_redeemed($e, @answers) if !$won;
             $self->_hold($e, 'redeem', sub {
