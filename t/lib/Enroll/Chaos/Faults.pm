@@ -14,6 +14,7 @@ use strict;
 use warnings;
 
 use Enroll::Chaos::Fault;
+use Enroll::Chaos::Faults::Back;
 use Enroll::Chaos::Faults::Data;
 use Enroll::Chaos::Faults::Disk;
 use Enroll::Chaos::Faults::Network;
@@ -32,7 +33,7 @@ sub new {
     my $topology = $arg{world}->topology;
 
     my %kinds = map { $_->kinds } map { "Enroll::Chaos::Faults::$_" }
-        qw(Data Disk Network Processes Topology);
+        qw(Back Data Disk Network Processes Topology);
     for my $name (@{$arg{only} || []}) {
         die "no fault is called \"$name\"\n" if !$kinds{$name};
     }

@@ -65,6 +65,11 @@ sub new {
 }
 
 
+# the clients, whom a fault may nudge as well
+
+sub has_load { $_[0]{load} = $_[1]; return }
+sub nudge    { $_[0]{load}->nudge if $_[0]{load}; return }
+
 sub topology   { return $_[0]{topology} }
 sub partitions { return $_[0]{partitions} }
 sub dir        { return $_[0]{dir} }

@@ -18,7 +18,8 @@ use constant {
     OPEN   => 80,       # enrollments at the same time
     HELD   => 40,       # that wait for a nudge
     SPENT  => 300,      # that are kept to be tried again
-    TRIED  => 40,       # of them, at a nudge
+    LATELY => 30,       # of them, the last ones, at a nudge
+    OTHERS => 15,       # and any
     AGAIN  => 20,       # times that somebody stubborn comes again
     DRAIN  => 12,       # seconds for what is in flight at the end
     SWEEP  => 20,       # and to reach all partitions
@@ -183,11 +184,9 @@ sub _spent {
     return if !$e->{token};
 
     my $spent = $self->{spent};
-    if (@$spent < SPENT) {
-        push @$spent, $e;
-    } else {
-        $spent->[$self->{draw}->(SPENT)] = $e;
-    }
+    push @$spent, $e;
+    # of those before the last ones any may be forgotten
+    splice @$spent, $self->{draw}->(SPENT - LATELY), 1 if @$spent > SPENT;
     return;
 }
 
@@ -451,13 +450,13 @@ sub nudge {
 
     (shift @{$self->{held}})->() while @{$self->{held}};
 
-    my @spent = @{$self->{spent}};
-    while (@spent > TRIED) {
-        splice @spent, $self->{draw}->(scalar @spent), 1;
-    }
+    my @spent = reverse @{$self->{spent}};
+    my @chosen = splice @spent, 0, LATELY;
+    push @chosen, splice @spent, $self->{draw}->(scalar @spent), 1
+        while @spent && @chosen < LATELY + OTHERS;
 
     my $n = 0;
-    for my $e (@spent) {
+    for my $e (@chosen) {
         $self->{wire}->after(0.02 * $n++, sub { $self->_revive($e) });
     }
 
