@@ -16,6 +16,7 @@ package Enroll::Cluster;
 #     $cluster->owner($slot)         # the one that has the slot
 #     $cluster->move($slot, $to)     # all of its keys, as an operator would
 #     $cluster->plan($partition)     # before that, so that no token is void
+#     $cluster->failover($master)    # by its replica, which is returned
 #     $cluster->command($key, …)     # to the one that has the key's slot
 #     $cluster->slot($key), $cluster->keys
 #
@@ -42,6 +43,8 @@ sub new {
     my @common = ('cluster-enabled yes', 'cluster-node-timeout 1500',
         'cluster-config-file nodes.conf', 'databases 1', 'repl-diskless-sync-delay 0',
         'cluster-replica-validity-factor 0',
+        # the last one is looked through when the others have gone
+        'cluster-allow-reads-when-down yes',
         'cluster-require-full-coverage no', @{$arg{conf} || []});
     push @common, "masterauth $arg{password}" if defined $arg{password};
     push @common, 'tls-replication yes', 'tls-cluster yes' if $arg{tls};
@@ -200,8 +203,23 @@ sub plan {
 }
 
 
+sub failover {
+    my ($self, $master) = @_;
+
+    my ($replica) = grep { $_->pid && $_->command('ROLE')->[0] eq 'slave'
+        && $_->command('ROLE')->[2] == $master->port } $self->servers;
+    croak 'it has no replica' if !$replica;
+
+    $replica->command('CLUSTER', 'FAILOVER');
+    wait_for { grep { $_ == $replica } $self->masters } 'the replica to lead',
+        20;
+    return $replica;
+}
+
+
 # Step by step, as redis-cli --cluster reshard does; between the steps the
-# slot is half here, half there. each => sub { … } is called in between.
+# slot is half here, half there. each => sub { … } is called in between; keys
+# is how many go at once.
 
 sub move {
     my ($self, $slot, $to, %arg) = @_;
@@ -214,7 +232,8 @@ sub move {
     $arg{each}->() if $arg{each};
 
     for (;;) {
-        my $keys = $from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 10);
+        my $keys = $from->command('CLUSTER', 'GETKEYSINSLOT', $slot,
+            $arg{keys} || 10);
         last if !@$keys;
         $from->command('MIGRATE', '127.0.0.1', $self->_port($to), '', 0,
             5000, defined $self->{password}

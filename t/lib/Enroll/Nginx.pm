@@ -11,6 +11,7 @@ package Enroll::Nginx;
 #         vars    => { REDIS => … },  # %%REDIS%% in these texts
 #         module  => 0,               # without the module
 #         user    => 'root',          # workers' user, where root runs it
+#         level   => 'notice',        # of the error log; it is debug
 #     );
 #
 # %%PORT%% is a free port, which ->port tells, and %%PORT_A%% another one,
@@ -97,13 +98,14 @@ sub _text {
     my %part = map { $_ => defined $self->{$_} ? $self->{$_} : '' }
         qw(main events http);
     my $load = $self->load_module_line;
+    my $level = $self->{level} || 'debug';
     my $user = $> == 0 ? "user $self->{user};\n" : '';
 
     return <<"END";
 ${load}${user}worker_processes $self->{workers};
 daemon off;
 pid %%DIR%%/nginx.pid;
-error_log %%DIR%%/logs/error.log debug;
+error_log %%DIR%%/logs/error.log $level;
 $part{main}
 
 events {
