@@ -361,6 +361,7 @@ subtest 'twice' => sub {
         enroll_retain                       => ['any', '1d'],
         enroll_events_retain                => ['any', '1d'],
         enroll_session_cache                => ['any', '1s'],
+        enroll_fence                        => ['any', 'sequence'],
         enroll_log                          => ['any', "$dir/enroll.log"],
         enroll_url                          => ['any', 'http://localhost/'],
         enroll_endpoint                     => ['location', 'open'],
@@ -458,6 +459,10 @@ subtest 'endpoints and what is said of them' => sub {
             qr/"optional" may follow "page", "begin" or "finish"/;
     }
 
+    bad 'enroll_fence off', 'enroll_fence off; # here',
+        qr/invalid value "off"/;
+    bad 'enroll_fence of two', 'enroll_fence incarnation sequence; # here',
+        qr/invalid number of arguments in "enroll_fence"/;
     bad 'enroll maybe', "enroll maybe; # here", qr/invalid value "maybe"/,
         qr/must be "on" or "off"/;
     bad 'an endpoint in a server', base()
@@ -696,6 +701,7 @@ my %any = (
     enroll_retain                        => '7d',
     enroll_events_retain                 => '7d',
     enroll_session_cache                 => '2s',
+    enroll_fence                         => 'sequence',
     enroll_log                           => "$dir/logs/enroll.log",
     enroll_url                           => 'https://$host/enroll',
     enroll_redis                         => 'unix:/nowhere',

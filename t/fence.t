@@ -38,6 +38,15 @@ sub told {
     return join ' ', map { $_ // '-' } @$fence{qw(why voided)};
 }
 
+# What a host's error log says of it.
+
+sub complained {
+    my ($n) = @_;
+    my @lines = $stack->nginx($n)->error_log
+        =~ /(\[\w+\]) \S+ (enroll: partition .*)/g;
+    return join ' ', @lines;
+}
+
 sub reason {
     my ($response) = @_;
     my $problem = $response->body =~ /^\{/ ? $response->json : {};
@@ -141,6 +150,12 @@ subtest 'restarted: all that was live is void, once' => sub {
     cmp_ok epoch(), '>', $before, 'a later one';
     is meta()->{incarnation}, $redis->incarnation,
         'which is that of the server';
+    is join(' ', map { $stack->status($_)->{events}{fence} } 0, 1), '0 1',
+        'counted by the host that noticed';
+    is complained(1), '[warn] enroll: partition 0 begins a new epoch '
+        . '(incarnation): 2 live tokens are void', 'and in its error log';
+    is_deeply [map { $_->{voided} } grep { $_->{event} eq 'fence' }
+        $stack->log_lines(1)], [2], 'and in its own, as a number';
     is $stack->record($p->{enrolled})->{state}, 'enrolled',
         'who has enrolled has enrolled';
     refused($stack->issue(subject => 'restart-enrolled'), 409, 'first_use',
@@ -203,6 +218,21 @@ subtest 'killed: each partition for itself' => sub {
 };
 
 
+subtest 'restarted, and there is no memory for it' => sub {
+    fresh();
+    my $p = people('memory');
+    $redis->restart;
+    $redis->command('CONFIG', 'SET', 'maxmemory', 1);
+    back();
+    refused(redeem_there($p->{token}), 503, 'unavailable',
+        'what cannot be written is closed (I6)');
+    is fences(), 0, 'and not told';
+    $redis->command('CONFIG', 'SET', 'maxmemory', 0);
+    all_void($p, 'then');
+    is told((fences())[0]), 'incarnation 2', 'none was forgotten by that';
+};
+
+
 subtest 'restarted by plan: nothing is void, once' => sub {
     fresh();
     my $p = people('plan');
@@ -213,6 +243,8 @@ subtest 'restarted by plan: nothing is void, once' => sub {
     is epoch(), $before, 'it is the same epoch';
     is_deeply [map { told($_) } fences()], ['planned 0'], 'an event says so';
     isnt meta()->{incarnation}, $ended, 'of another incarnation';
+    is complained(1), '[notice] enroll: partition 0 goes on with another '
+        . 'incarnation of Redis (planned)', 'the error log has a notice';
     is meta()->{planned}, undef, 'the plan is used up';
 
     $p = people('after');

@@ -43,6 +43,7 @@ ngx_http_enroll_event_number(ngx_str_t *name)
         ngx_string("at"),
         ngx_string("attempt"),
         ngx_string("count"),
+        ngx_string("voided"),
         ngx_string("proof_at")
     };
 

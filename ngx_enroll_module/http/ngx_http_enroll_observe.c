@@ -8,6 +8,8 @@
 
 static void ngx_http_enroll_observe_event(ngx_http_enroll_main_conf_t *emcf,
     ngx_enroll_resp_t *event, ngx_enroll_call_t *call);
+static void ngx_http_enroll_observe_fence(ngx_enroll_resp_t *event,
+    ngx_enroll_call_t *call);
 static void ngx_http_enroll_observe_count(ngx_http_enroll_zone_t *zone,
     ngx_str_t *event, ngx_str_t *outcome);
 static void ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
@@ -120,6 +122,11 @@ ngx_http_enroll_observe_event(ngx_http_enroll_main_conf_t *emcf,
 
     ngx_http_enroll_observe_count(emcf->zone, &name, &outcome);
 
+    if (name.len == 5 && ngx_memcmp(name.data, "fence", 5) == 0) {
+        ngx_http_enroll_observe_fence(event, call);
+        return;
+    }
+
     /* a token that this call ended, but that is not the call's own */
 
     id = ngx_enroll_call_field(event, "id");
@@ -135,6 +142,32 @@ ngx_http_enroll_observe_event(ngx_http_enroll_main_conf_t *emcf,
 
     ngx_http_enroll_zone_note(emcf->zone, raw, end, NULL,
                               NGX_HTTP_ENROLL_KEEP_UNKNOWN);
+}
+
+
+/* it explains the refusals that follow, so it is told where errors are */
+
+static void
+ngx_http_enroll_observe_fence(ngx_enroll_resp_t *event,
+    ngx_enroll_call_t *call)
+{
+    ngx_str_t  why, from, to, voided;
+
+    why = ngx_enroll_call_field(event, "why");
+    from = ngx_enroll_call_field(event, "from");
+    to = ngx_enroll_call_field(event, "to");
+    voided = ngx_enroll_call_field(event, "voided");
+
+    if (from.len == to.len && ngx_memcmp(from.data, to.data, to.len) == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "enroll: partition %ui goes on with another "
+                      "incarnation of Redis (%V)", call->partition, &why);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "enroll: partition %ui begins a new epoch (%V): %V live "
+                  "tokens are void", call->partition, &why, &voided);
 }
 
 

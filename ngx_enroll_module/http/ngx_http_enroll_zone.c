@@ -65,6 +65,7 @@ const ngx_str_t  ngx_http_enroll_count_names[NGX_HTTP_ENROLL_COUNTS] = {
     ngx_string("expire"),
     ngx_string("revoke"),
     ngx_string("lock"),
+    ngx_string("fence"),
     ngx_string("tombstone"),
     ngx_string("cache"),
     ngx_string("evicted"),

@@ -29,6 +29,7 @@ typedef enum {
     NGX_HTTP_ENROLL_COUNT_EXPIRE,
     NGX_HTTP_ENROLL_COUNT_REVOKE,
     NGX_HTTP_ENROLL_COUNT_LOCK,
+    NGX_HTTP_ENROLL_COUNT_FENCE,
     NGX_HTTP_ENROLL_COUNT_TOMBSTONE,         /* replays met by a tombstone */
     NGX_HTTP_ENROLL_COUNT_CACHE,             /* pages met by the cache */
     NGX_HTTP_ENROLL_COUNT_EVICTED,           /* entries that gave way */

@@ -127,14 +127,15 @@ end
 -- All live tokens of the partition are void from here on, in one step.
 local function begin_epoch(meta, why)
     local voided = redis.call('ZCOUNT', LIVE, '(' .. decimal(now), '+inf')
-    redis.call('UNLINK', LIVE)
     local from = meta.epoch or '0'
     EPOCH = decimal(math.max(now, math.max(tonumber(from), SEEN_EPOCH) + 1))
     -- far ahead of what others may have seen of what is lost
     SEQ = math.max(tonumber(meta.seq or '0'), SEEN) + 2 ^ 20
+    -- first of all, or a server without memory for it forgets the count
     redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE,
                'seq', decimal(SEQ))
     redis.call('HDEL', META, 'planned')
+    redis.call('UNLINK', LIVE)
     tell('fence', nil, nil, { 'why', why, 'from', from, 'to', EPOCH,
                               'voided', decimal(voided) })
 end
