@@ -1,7 +1,7 @@
 
 /* What a location needs that is said elsewhere. */
 
-#include "ngx_http_enroll_module.h"
+#include "ngx_http_enroll_journal.h"
 
 
 static char *ngx_http_enroll_check_repeats(ngx_conf_t *cf,
@@ -45,6 +45,12 @@ ngx_http_enroll_check(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
     if (emcf->keys == NULL) {
         return ngx_http_enroll_conf_error(cf, &conf->where,
                    "%s needs keys: say \"enroll_keys file\" in http", wants);
+    }
+
+    if (emcf->journal && conf->log == emcf->journal->file) {
+        return ngx_http_enroll_conf_error(cf, &emcf->journal->where,
+                   "the journal \"%V\" is an enroll_log, too: it needs a "
+                   "file of its own", &conf->log->name);
     }
 
     if (!ledger) {

@@ -1,5 +1,5 @@
 
-#include "ngx_http_enroll_module.h"
+#include "ngx_http_enroll_journal.h"
 
 
 static void ngx_http_enroll_ctx_cleanup(void *data);
@@ -119,6 +119,8 @@ ngx_http_enroll_ledger(ngx_http_request_t *r)
         ledger->events_retain = elcf->events_retain;
         ledger->sequence = (elcf->fence == NGX_HTTP_ENROLL_FENCE_SEQUENCE);
         ledger->seen = ngx_http_enroll_zone_seen(emcf->zone);
+        ledger->journal = emcf->journal ? ngx_http_enroll_journal_write
+                                        : NULL;
         ledger->observe = ngx_http_enroll_observe;
         ledger->data = elcf;
 

@@ -9,6 +9,7 @@
 
 static ngx_int_t ngx_http_enroll_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_enroll_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_enroll_process(ngx_cycle_t *cycle);
 static void *ngx_http_enroll_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_enroll_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_enroll_create_srv_conf(ngx_conf_t *cf);
@@ -155,6 +156,13 @@ static ngx_command_t  ngx_http_enroll_commands[] = {
       offsetof(ngx_http_enroll_loc_conf_t, log),
       NULL },
 
+    { ngx_string("enroll_journal"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_enroll_journal,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("enroll_url"),
       NGX_HTTP_ENROLL_ANYWHERE|NGX_CONF_TAKE1,
       ngx_http_set_complex_value_slot,
@@ -259,8 +267,8 @@ ngx_module_t  ngx_http_enroll_module = {
     ngx_http_enroll_commands,              /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
-    ngx_http_enroll_notify_process,        /* init process */
+    ngx_http_enroll_journal_module,        /* init module */
+    ngx_http_enroll_process,               /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_enroll_redact_exit,           /* exit process */
@@ -319,12 +327,24 @@ ngx_http_enroll_init(ngx_conf_t *cf)
     h[0] = ngx_http_enroll_bearer_log_handler;
 
     if (ngx_http_enroll_outcome_init(cf) != NGX_OK
-        || ngx_http_enroll_notify_init(cf) != NGX_OK)
+        || ngx_http_enroll_notify_init(cf) != NGX_OK
+        || ngx_http_enroll_journal_init(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return ngx_http_enroll_pages_init(cf);
+}
+
+
+static ngx_int_t
+ngx_http_enroll_process(ngx_cycle_t *cycle)
+{
+    if (ngx_http_enroll_journal_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_enroll_notify_process(cycle);
 }
 
 
@@ -346,6 +366,7 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
      *     emcf->landing = { 0, NULL };
      *     emcf->refusal = { 0, NULL };
      *     emcf->notify = NULL;
+     *     emcf->journal = NULL;
      */
 
     emcf->partitions = NGX_CONF_UNSET_UINT;

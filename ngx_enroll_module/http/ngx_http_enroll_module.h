@@ -92,7 +92,8 @@ typedef struct {
 } ngx_http_enroll_prover_t;
 
 
-typedef struct ngx_http_enroll_notify_s  ngx_http_enroll_notify_t;
+typedef struct ngx_http_enroll_notify_s   ngx_http_enroll_notify_t;
+typedef struct ngx_http_enroll_journal_s  ngx_http_enroll_journal_t;
 
 typedef struct {
     ngx_enroll_keys_t          *keys;
@@ -105,6 +106,7 @@ typedef struct {
     ngx_str_t                   landing;       /* pages' security policies */
     ngx_str_t                   refusal;
     ngx_http_enroll_notify_t   *notify;        /* NULL: events stay here */
+    ngx_http_enroll_journal_t  *journal;       /* NULL: there is none */
 } ngx_http_enroll_main_conf_t;
 
 
@@ -370,8 +372,35 @@ ngx_int_t ngx_http_enroll_refuse(ngx_http_request_t *r,
 
 /* observe: what a result of the ledger means for logs, counters, zone */
 
+/* ms for which a token of which nothing else is known is remembered */
+#define NGX_HTTP_ENROLL_KEEP_UNKNOWN  (24 * 60 * 60 * 1000)
+
 void ngx_http_enroll_observe(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+
+/*
+ * What a token in that state is to a tombstone: NGX_ENROLL_REDEEMED, while
+ * its session may be open; how it has ended; or NGX_ENROLL_OK, nothing.
+ */
+ngx_enroll_reason_e ngx_http_enroll_observe_spent(ngx_str_t *state);
+
+/*
+ * For how many ms the token of that record could come back to life if Redis
+ * forgot what became of it: until it and its session expire.
+ */
+ngx_msec_t ngx_http_enroll_observe_keep(ngx_enroll_result_t *result);
+
+
+/* journal: what happened, before it is acted upon; the rest is in its .h */
+
+/* The directive enroll_journal, and what it needs. */
+char *ngx_http_enroll_journal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_enroll_journal_init(ngx_conf_t *cf);
+
+/* nginx starts or reloads; a worker does. NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_enroll_journal_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_enroll_journal_process(ngx_cycle_t *cycle);
 
 
 /* event: one JSON line for each */

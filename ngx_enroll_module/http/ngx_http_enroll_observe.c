@@ -2,8 +2,7 @@
 #include "ngx_http_enroll_module.h"
 
 
-#define NGX_HTTP_ENROLL_KEEP_MIN      (60 * 1000)
-#define NGX_HTTP_ENROLL_KEEP_UNKNOWN  (24 * 60 * 60 * 1000)
+#define NGX_HTTP_ENROLL_KEEP_MIN  (60 * 1000)
 
 
 static void ngx_http_enroll_observe_event(ngx_http_enroll_main_conf_t *emcf,
@@ -15,7 +14,6 @@ static void ngx_http_enroll_observe_count(ngx_http_enroll_zone_t *zone,
 static void ngx_http_enroll_observe_live(ngx_http_enroll_main_conf_t *emcf,
     ngx_enroll_call_t *call, ngx_enroll_result_t *result);
 static ngx_enroll_reason_e ngx_http_enroll_observe_end(ngx_str_t *state);
-static ngx_msec_t ngx_http_enroll_observe_keep(ngx_enroll_result_t *result);
 
 
 /*
@@ -217,12 +215,22 @@ ngx_http_enroll_observe_end(ngx_str_t *state)
 }
 
 
-/*
- * For how long a token could come back to life if Redis forgot what became
- * of it: until it and its session expire.
- */
+ngx_enroll_reason_e
+ngx_http_enroll_observe_spent(ngx_str_t *state)
+{
+    switch (ngx_enroll_reason_find(state)) {
 
-static ngx_msec_t
+    case NGX_ENROLL_REDEEMED:
+    case NGX_ENROLL_CLAIMED:
+        return NGX_ENROLL_REDEEMED;
+
+    default:
+        return ngx_http_enroll_observe_end(state);
+    }
+}
+
+
+ngx_msec_t
 ngx_http_enroll_observe_keep(ngx_enroll_result_t *result)
 {
     int64_t  expires, ends;

@@ -32,6 +32,7 @@ struct ngx_http_enroll_zone_sh_s {
     ngx_atomic_t          counts[NGX_HTTP_ENROLL_COUNTS];
     ngx_atomic_t          refused[NGX_ENROLL_REASONS];
     ngx_enroll_seen_t     seen[NGX_HTTP_ENROLL_PARTITIONS_MAX];
+    ngx_http_enroll_outage_t  outage;        /* the journal's */
 };
 
 
@@ -70,7 +71,8 @@ const ngx_str_t  ngx_http_enroll_count_names[NGX_HTTP_ENROLL_COUNTS] = {
     ngx_string("cache"),
     ngx_string("evicted"),
     ngx_string("notified"),
-    ngx_string("notify_failed")
+    ngx_string("notify_failed"),
+    ngx_string("journal_failed")
 };
 
 
@@ -157,6 +159,8 @@ ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_queue_init(&zone->sh->queue);
     ngx_queue_init(&zone->sh->rates);
 
+    zone->fresh = 1;
+
     return NGX_OK;
 }
 
@@ -165,6 +169,13 @@ ngx_enroll_seen_t *
 ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone)
 {
     return zone->sh->seen;
+}
+
+
+ngx_http_enroll_outage_t *
+ngx_http_enroll_zone_outage(ngx_http_enroll_zone_t *zone)
+{
+    return &zone->sh->outage;
 }
 
 

@@ -35,6 +35,7 @@ typedef enum {
     NGX_HTTP_ENROLL_COUNT_EVICTED,           /* entries that gave way */
     NGX_HTTP_ENROLL_COUNT_NOTIFIED,          /* events acknowledged */
     NGX_HTTP_ENROLL_COUNT_NOTIFY_FAILED,     /* tries that were not */
+    NGX_HTTP_ENROLL_COUNT_JOURNAL_FAILED,    /* calls that were not written */
     NGX_HTTP_ENROLL_COUNTS
 } ngx_http_enroll_count_e;
 
@@ -48,6 +49,7 @@ typedef struct {
     ngx_http_enroll_zone_sh_t  *sh;
     ngx_slab_pool_t            *shpool;
     ngx_shm_zone_t             *shm_zone;
+    ngx_uint_t                  fresh;       /* 1: it was empty at first */
 } ngx_http_enroll_zone_t;
 
 
@@ -57,6 +59,14 @@ typedef struct {
     ngx_str_t   class;
     ngx_str_t   proof;
 } ngx_http_enroll_facts_t;
+
+
+/* What the workers of a host know of the journal. */
+typedef struct {
+    ngx_atomic_t   lasts;                    /* 1: an outage, and it was told */
+    ngx_atomic_t   torn;                     /* not 0: the last line may have
+                                                no end */
+} ngx_http_enroll_outage_t;
 
 
 #define NGX_HTTP_ENROLL_PARTITIONS_MAX  256
@@ -108,6 +118,9 @@ void *ngx_http_enroll_zone_room(ngx_http_enroll_zone_t *zone, size_t size);
  * ledger must not know less than (I10).
  */
 ngx_enroll_seen_t *ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone);
+
+ngx_http_enroll_outage_t *ngx_http_enroll_zone_outage(
+    ngx_http_enroll_zone_t *zone);
 
 void ngx_http_enroll_zone_count(ngx_http_enroll_zone_t *zone,
     ngx_http_enroll_count_e count);

@@ -17,6 +17,7 @@ local ANSWER, approver = KEYS[5], ARGV[8]
 
 local before, id = answered(ANSWER, 'approve')
 if before == 'ok' and id == ID then
+    retell('approve')
     return reply('repeat')
 end
 

@@ -11,7 +11,9 @@
 
 local record = load(RECORD)
 if record.op == OP then
-    return reply(record.state == 'redeemed' and 'ok' or ended(record))
+    local done = record.state == 'redeemed'
+    retell('begin', done and record, record.begun_at)
+    return reply(done and 'ok' or ended(record))
 end
 
 local rule = record.state and rule_of(record, 10)

@@ -18,14 +18,18 @@ end
 
 local record = load(RECORD)
 if record.op == OP then
-    return reply(record.state == 'claimed' and 'ok' or ended(record))
+    local done = record.state == 'claimed'
+    retell('claim', done and record, record.claimed_at)
+    return reply(done and 'ok' or ended(record))
 end
 
 -- A copy that comes late: of a claim that was refused, settled or given up.
 if record.refused == OP then
+    retell('refuse')
     return reply('authenticator')
 end
 if record.claim == OP or record['withdrawn:' .. OP] then
+    retell('claim')
     return reply('claimed')
 end
 

@@ -11,5 +11,7 @@ if record.delivery == 'pending' then
     change('deliver', record, record.state,
            { 'delivery', 'done', 'delivered_at', decimal(now) },
            { 'channel', record.channel })
+elseif record.op == OP then
+    retell('deliver', record, record.delivered_at)
 end
 return reply('ok')

@@ -49,6 +49,7 @@ if known and not refused_at then
     if known == ID and record.state == 'issued' then
         -- this call's own: nobody else has drawn this id
         redis.call('HSET', RECORD, 'op', OP)
+        retell('issue', record, record.issued_at)
         return reply('ok')
     end
     return answer('repeat', { 'token', known })

@@ -92,11 +92,10 @@ local function words(record)
     return list
 end
 
--- Appends one event; fields is a flat list that follows the common ones.
--- record nil: it is about no token.
-local function tell(event, id, record, fields)
-    SEQ = redis.call('HINCRBY', META, 'seq', 1)
-    local entry = { 'seq', decimal(SEQ), 'at', decimal(now), 'event', event }
+-- An event's common fields, and those that follow them: flat lists.
+local function entry_of(number, event, id, record, fields)
+    local entry = { number, decimal(SEQ), 'at', decimal(now),
+                    'event', event }
     if record then
         append(entry, { 'id', id, 'subject', record.subject,
                         'class', record.class, 'issuer', record.issuer,
@@ -107,6 +106,13 @@ local function tell(event, id, record, fields)
         append(entry, words(record))
     end
     append(entry, fields)
+    return entry
+end
+
+-- Appends one event. record nil: it is about no token.
+local function tell(event, id, record, fields)
+    SEQ = redis.call('HINCRBY', META, 'seq', 1)
+    local entry = entry_of('seq', event, id, record, fields)
     if EVENTS_RETAIN > 0 then
         redis.call('XADD', EVENTS, 'MINID', '~',
                    decimal(math.max(now - EVENTS_RETAIN, 0)), '*',
@@ -115,6 +121,37 @@ local function tell(event, id, record, fields)
         redis.call('XADD', EVENTS, '*', unpack(entry))
     end
     told[#told + 1] = entry
+end
+
+-- Whether an entry of the stream was told by this call.
+local function ours(fields)
+    for i = 1, #fields, 2 do
+        if fields[i] == 'op' then
+            return fields[i + 1] == OP
+        end
+    end
+    return false
+end
+
+-- The reply was lost, and this is the call again: the stream has what it told,
+-- but its caller does not, and may keep a journal. It is where the record's
+-- time (at) says, or among the last ones; if it is not (trimmed, or the clock
+-- was set), the record says what the call came to, without its number.
+local function retell(event, record, at)
+    local done = 0
+    local near = redis.call('XREVRANGE', EVENTS, at and decimal(at + 5) or '+',
+                            at or '-', 'COUNT', 100)
+    told = {}
+    for i = #near, 1, -1 do
+        if ours(near[i][2]) then
+            told[#told + 1] = near[i][2]
+            done = done + (near[i][2][6] == 'fence' and 0 or 1)
+        end
+    end
+    if done == 0 and record then
+        told[#told + 1] = entry_of('last', event, ID, record,
+                                   { 'to', record.state, 'repeated', '1' })
+    end
 end
 
 -- Which history of writes this server stands in. A restart and a promotion

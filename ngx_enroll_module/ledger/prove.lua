@@ -59,6 +59,7 @@ if tonumber(ARGV[9]) < (LEVELS[record.proof] or 0) then
 end
 if not redis.call('SET', ATTESTATION, OP, 'NX', 'PX', ARGV[10]) then
     if redis.call('GET', ATTESTATION) == OP then
+        retell('proofed', record)
         return reply('ok')
     end
     -- who brings it twice to the same token is told so

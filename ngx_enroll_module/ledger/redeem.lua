@@ -10,7 +10,9 @@
 
 local record = load(RECORD)
 if record.op == OP then
-    return reply(record.state == 'redeemed' and 'ok' or ended(record))
+    local done = record.state == 'redeemed'
+    retell('redeem', done and record, record.redeemed_at)
+    return reply(done and 'ok' or ended(record))
 end
 
 local state = record.state
@@ -22,6 +24,7 @@ if state == 'redeemed' and record.session == ARGV[8] then
     -- this call's own, between whose copies another verb has come: nobody
     -- else has drawn this session
     redis.call('HSET', RECORD, 'op', OP)
+    retell('redeem', record, record.redeemed_at)
     return reply('ok')
 end
 if state == 'redeemed' or state == 'claimed' then

@@ -43,7 +43,11 @@ local record = load(RECORD)
 if not record.state then
     return done('unknown')
 end
-if record.op == OP or record.revoked_at then
+if record.op == OP then
+    retell('revoke', record, record.revoked_at)
+    return done('ok')
+end
+if record.revoked_at then
     return done('ok')
 end
 if not live(record) and record.state ~= 'claimed' then

@@ -20,6 +20,7 @@ local claim, outcome, status = ARGV[8], ARGV[9], ARGV[10]
 
 local record = load(RECORD)
 if record.op == OP then
+    retell('settle', record, record.settled_at)
     return reply('ok')
 end
 if not record.state then

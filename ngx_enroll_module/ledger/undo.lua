@@ -19,5 +19,7 @@ if not record.state then
 end
 if live(record) then
     revoke(RECORD, ID, record, ARGV[8], 'proxy')
+elseif record.op == OP then
+    retell('revoke', record, record.revoked_at)
 end
 return reply('ok')

@@ -12,6 +12,7 @@ package Enroll::Nginx;
 #         module  => 0,               # without the module
 #         user    => 'root',          # workers' user, where root runs it
 #         level   => 'notice',        # of the error log; it is debug
+#         env     => { NAME => … },   # more of its environment
 #     );
 #
 # %%PORT%% is a free port, which ->port tells, and %%PORT_A%% another one,
@@ -167,11 +168,13 @@ sub _env {
     spew($known, "leak:ngx_regex_malloc\n");
 
     return { LC_ALL => 'C',
-        # every module's tables have the same names
+        # every module's tables have the same names; a library may be
+        # preloaded
         ASAN_OPTIONS => "$log:detect_leaks=$leaks:detect_odr_violation=0"
-            . ':detect_stack_use_after_return=1:strict_string_checks=1',
+            . ':detect_stack_use_after_return=1:strict_string_checks=1'
+            . ':verify_asan_link_order=0',
         LSAN_OPTIONS => "suppressions=$known:print_suppressions=0",
-        UBSAN_OPTIONS => "$log:print_stacktrace=1" };
+        UBSAN_OPTIONS => "$log:print_stacktrace=1", %{$self->{env} || {}} };
 }
 
 

@@ -151,6 +151,8 @@ sub finish {
         }
     }
 
+    # children that were forked later have it open, too
+    shutdown $self->{control}, 2;
     close delete $self->{control};
 
     my $pid = $self->{pid};
