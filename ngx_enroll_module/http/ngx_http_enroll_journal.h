@@ -20,7 +20,7 @@ typedef struct ngx_http_enroll_sync_s  ngx_http_enroll_sync_t;
 
 struct ngx_http_enroll_journal_s {
     ngx_open_file_t            *file;
-    ngx_uint_t                  durable;   /* 1: on the disk, not just written */
+    ngx_uint_t                  durable;   /* 1: on the disk, too */
 #if (NGX_THREADS)
     ngx_thread_pool_t          *threads;
     ngx_http_enroll_sync_t     *sync;      /* the worker's; where durable */
