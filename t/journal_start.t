@@ -109,6 +109,7 @@ subtest 'a reload' => sub {
 
 subtest 'nginx -t' => sub {
     my $n = heard(sub {
+        local %ENV = (%ENV, %{$nginx->_env(0)});
         system(join ' ', $nginx->_argv('-t', '-q')) == 0 or die 'nginx -t';
     });
     is tombstones($n), 0, 'does not read it';

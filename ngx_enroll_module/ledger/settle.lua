@@ -36,8 +36,8 @@ if not claimed or record.claim ~= claim or record.outcome then
 end
 
 local attempts = tonumber(record.attempts)
-local to, fields = record.was and 'void' or 'claimed', { 'outcome', outcome, 'settled_at',
-                                decimal(now) }
+local to = record.was and 'void' or 'claimed'
+local fields = { 'outcome', outcome, 'settled_at', decimal(now) }
 if outcome == 'enrolled' then
     to = 'enrolled'
     fields[#fields + 1] = 'enrolled_at'
