@@ -439,6 +439,13 @@ found(f => 'a fence that leaps too short', sub {
     for my $fields (map({ $_->{fields} } @{$_[0]{streams}}),
         map { $_->{record} } @{$_[0]{journals}})
     {
+        $fields->{seq} -= LEAP - 5 if $fields->{seq} > LEAP;
+    }
+});
+passes('a replica had more than who noticed that its master forgot it', sub {
+    for my $fields (map({ $_->{fields} } @{$_[0]{streams}}),
+        map { $_->{record} } @{$_[0]{journals}})
+    {
         $fields->{seq} -= 5 if $fields->{seq} > LEAP;
     }
 });
