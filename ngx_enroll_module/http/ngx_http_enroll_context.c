@@ -101,6 +101,7 @@ ngx_http_enroll_ctx_answered(ngx_http_enroll_ctx_t *ctx,
 ngx_enroll_ledger_t *
 ngx_http_enroll_ledger(ngx_http_request_t *r)
 {
+    u_char                        name[NGX_ENROLL_DIGEST_LEN];
     ngx_enroll_ledger_t          *ledger;
     ngx_http_enroll_loc_conf_t   *elcf;
     ngx_http_enroll_main_conf_t  *emcf;
@@ -118,13 +119,24 @@ ngx_http_enroll_ledger(ngx_http_request_t *r)
         ledger->retain = elcf->retain;
         ledger->events_retain = elcf->events_retain;
         ledger->sequence = (elcf->fence == NGX_HTTP_ENROLL_FENCE_SEQUENCE);
-        ledger->seen = ngx_http_enroll_zone_seen(emcf->zone);
         ledger->journal = emcf->journal ? ngx_http_enroll_journal_write
                                         : NULL;
         ledger->observe = ngx_http_enroll_observe;
         ledger->data = elcf;
 
         if (ledger->redis == NULL) {
+            return NULL;
+        }
+
+        ngx_http_enroll_redis_name(&elcf->redis, emcf->partitions, name);
+        ledger->seen = ngx_http_enroll_zone_seen(emcf->zone, name,
+                                                 emcf->partitions);
+
+        if (ledger->seen == NULL) {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          "enroll: enroll_zone has no room for what was seen "
+                          "of the ledger: make it larger");
+            ledger->redis = NULL;
             return NULL;
         }
     }

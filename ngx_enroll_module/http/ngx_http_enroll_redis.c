@@ -3,6 +3,8 @@
 #include "ngx_http_enroll_secret.h"
 #include "ngx_enroll_script.h"
 
+#include <ngx_md5.h>
+
 
 #define NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX  1024
 
@@ -77,6 +79,33 @@ ngx_http_enroll_redis_client(ngx_http_enroll_redis_conf_t *conf,
     }
 
     return shared->client;
+}
+
+
+void
+ngx_http_enroll_redis_name(const ngx_http_enroll_redis_conf_t *conf,
+    ngx_uint_t partitions, u_char *name)
+{
+    ngx_md5_t                       md5;
+    ngx_uint_t                      i;
+    const ngx_enroll_redis_conf_t  *ready;
+
+    ready = conf->ready;
+
+    ngx_md5_init(&md5);
+    ngx_md5_update(&md5, &partitions, sizeof(ngx_uint_t));
+    ngx_md5_update(&md5, &ready->topology,
+                   sizeof(ngx_enroll_redis_topology_e));
+    ngx_md5_update(&md5, &ready->database, sizeof(ngx_uint_t));
+    ngx_md5_update(&md5, ready->address.data, ready->address.len);
+
+    for (i = 0; i < ready->nservers; i++) {
+        ngx_md5_update(&md5, " ", 1);
+        ngx_md5_update(&md5, ready->servers[i].address.data,
+                       ready->servers[i].address.len);
+    }
+
+    ngx_md5_final(name, &md5);
 }
 
 

@@ -71,6 +71,14 @@ char *ngx_http_enroll_redis_merge_conf(ngx_conf_t *cf,
 ngx_enroll_redis_t *ngx_http_enroll_redis_client(
     ngx_http_enroll_redis_conf_t *conf, ngx_log_t *log);
 
+/*
+ * What tells the ledger there from others, with so many partitions: 16 bytes.
+ * It is the same in another configuration that says the same. Only where a
+ * Redis is configured.
+ */
+void ngx_http_enroll_redis_name(const ngx_http_enroll_redis_conf_t *conf,
+    ngx_uint_t partitions, u_char *name);
+
 
 char *ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -23,6 +23,13 @@ typedef struct {
 } ngx_http_enroll_entry_t;
 
 
+typedef struct {
+    ngx_queue_t           queue;
+    u_char                name[NGX_ENROLL_DIGEST_LEN];
+    ngx_enroll_seen_t     seen[1];           /* of each partition */
+} ngx_http_enroll_zone_ledger_t;
+
+
 struct ngx_http_enroll_zone_sh_s {
     ngx_rbtree_t          rbtree;
     ngx_rbtree_node_t     sentinel;
@@ -31,7 +38,7 @@ struct ngx_http_enroll_zone_sh_s {
     ngx_uint_t            entries;
     ngx_atomic_t          counts[NGX_HTTP_ENROLL_COUNTS];
     ngx_atomic_t          refused[NGX_ENROLL_REASONS];
-    ngx_enroll_seen_t     seen[NGX_HTTP_ENROLL_PARTITIONS_MAX];
+    ngx_queue_t           ledgers;           /* what was seen of them */
     ngx_http_enroll_outage_t  outage;        /* the journal's */
 };
 
@@ -158,6 +165,7 @@ ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone, void *data)
                     ngx_str_rbtree_insert_value);
     ngx_queue_init(&zone->sh->queue);
     ngx_queue_init(&zone->sh->rates);
+    ngx_queue_init(&zone->sh->ledgers);
 
     zone->fresh = 1;
 
@@ -166,9 +174,42 @@ ngx_http_enroll_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
 
 ngx_enroll_seen_t *
-ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone)
+ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone, const u_char *name,
+    ngx_uint_t partitions)
 {
-    return zone->sh->seen;
+    size_t                          size;
+    ngx_queue_t                    *q;
+    ngx_http_enroll_zone_ledger_t  *ledger;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    for (q = ngx_queue_head(&zone->sh->ledgers);
+         q != ngx_queue_sentinel(&zone->sh->ledgers);
+         q = ngx_queue_next(q))
+    {
+        ledger = ngx_queue_data(q, ngx_http_enroll_zone_ledger_t, queue);
+
+        if (ngx_memcmp(ledger->name, name, NGX_ENROLL_DIGEST_LEN) == 0) {
+            goto found;
+        }
+    }
+
+    size = offsetof(ngx_http_enroll_zone_ledger_t, seen)
+           + partitions * sizeof(ngx_enroll_seen_t);
+
+    ledger = ngx_http_enroll_zone_room(zone, size);
+
+    if (ledger) {
+        ngx_memzero(ledger, size);
+        ngx_memcpy(ledger->name, name, NGX_ENROLL_DIGEST_LEN);
+        ngx_queue_insert_tail(&zone->sh->ledgers, &ledger->queue);
+    }
+
+found:
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return ledger ? ledger->seen : NULL;
 }
 
 

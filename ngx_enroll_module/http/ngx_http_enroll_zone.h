@@ -69,9 +69,6 @@ typedef struct {
 } ngx_http_enroll_outage_t;
 
 
-#define NGX_HTTP_ENROLL_PARTITIONS_MAX  256
-
-
 char *ngx_http_enroll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
@@ -114,10 +111,13 @@ ngx_queue_t *ngx_http_enroll_zone_rates(ngx_http_enroll_zone_t *zone);
 void *ngx_http_enroll_zone_room(ngx_http_enroll_zone_t *zone, size_t size);
 
 /*
- * The highest epoch and seq that this host has seen of each partition: what a
- * ledger must not know less than (I10).
+ * The highest epoch and seq that this host has seen of each partition of the
+ * ledger of that name (NGX_ENROLL_DIGEST_LEN bytes, which tell it and the
+ * number of its partitions from others): what it must not know less than
+ * (I10). Stays where it is. NULL: there is no room.
  */
-ngx_enroll_seen_t *ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone);
+ngx_enroll_seen_t *ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone,
+    const u_char *name, ngx_uint_t partitions);
 
 ngx_http_enroll_outage_t *ngx_http_enroll_zone_outage(
     ngx_http_enroll_zone_t *zone);

@@ -38,7 +38,7 @@ local EPOCH, SEQ, HERE
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local told = {}
+local told, refusable = {}, 0
 
 -- Lua would write large numbers as 1.7e+12
 local function decimal(n)
@@ -365,7 +365,7 @@ end
 
 -- A refusal of a genuine token is told, too; it changes no state.
 local function refuse(verb, record, reason, why)
-    if record.state and #told == 0 then
+    if record.state and #told == refusable then
         local count = redis.call('HINCRBY', RECORD, 'refusals', 1)
         if worth_telling(count) then
             local fields = { 'step', verb, 'reason', reason,
@@ -454,3 +454,5 @@ local readonly = fence()
 if readonly then
     return readonly
 end
+-- a refusal is told where nothing else is, the fence aside
+refusable = #told
