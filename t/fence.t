@@ -408,6 +408,48 @@ subtest 'a backup is put back, and the fence is the sequence' => sub {
         'a host that has seen nothing believes it: the limit of it');
 };
 
+# A finish that waits for the IdP, while what the code does happens to Redis.
+
+sub enrol_while {
+    my ($session, $id, $happens) = @_;
+
+    $idp->answer('/register/finish' => { hang => 1 }, { status => 200 });
+    my $socket = $stack->http->connect;
+    print $socket $stack->http->bytes('POST', '/register/finish',
+        [Cookie => $session], '{"id":"x"}');
+    $socket->flush;
+    my $record = $stack->wait_record($id, state => 'claimed');
+    $happens->();
+    back();
+    $idp->release({ status => 200 });
+    is $stack->http->read_response($socket)->status, 200, 'the IdP enrolls';
+    return $record->{claim};
+}
+
+subtest 'a claim in flight that the ledger forgets' => sub {
+    fresh(conf => $file);
+    my ($session, $id) = $stack->enter(subject => 'forgotten');
+    $stack->begin($session);
+    my $backup = $redis->backup;
+    my $claim = enrol_while($session, $id,
+        sub { $redis->restore($backup) });
+
+    my $record = $stack->wait_record($id, state => 'enrolled');
+    is $record->{claim}, $claim, 'the enrollment is told';
+    my ($settle) = $stack->events(event => 'settle', id => $id);
+    is join(' ', @$settle{qw(from to outcome why claim)}),
+        "void enrolled enrolled lost $claim", '… as of a claim that is lost';
+    refused($stack->issue(subject => 'forgotten'), 409, 'first_use',
+        'there is no other token for first use (I9)');
+
+    ($session, $id) = $stack->enter(subject => 'all-forgotten');
+    $stack->begin($session);
+    $claim = enrol_while($session, $id, sub { $redis->command('FLUSHALL') });
+    $stack->nginx->wait_log(qr{\[error\].*the ledger has lost token $id, }
+        . qr{whose claim $claim the IdP has answered: enrolled});
+    pass 'where nothing is left of it, the error log says so';
+};
+
 subtest 'loaded anew, in the same incarnation' => sub {
     fresh(conf => $file);
     my $p = people('reload');

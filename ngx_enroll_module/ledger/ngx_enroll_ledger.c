@@ -13,6 +13,8 @@ static ngx_enroll_call_t *ngx_enroll_ledger_ask(ngx_enroll_ledger_t *ledger,
     ngx_uint_t flag, ngx_enroll_call_handler_pt handler, void *data);
 static ngx_int_t ngx_enroll_claim_step(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+static ngx_int_t ngx_enroll_settle_step(ngx_enroll_call_t *call,
+    ngx_enroll_result_t *result);
 
 
 ngx_enroll_call_t *
@@ -143,6 +145,7 @@ ngx_enroll_settle(ngx_enroll_ledger_t *ledger,
     }
 
     ngx_enroll_call_id(call, bearer->id);
+    call->step = ngx_enroll_settle_step;
     call->until = ngx_current_msec + NGX_ENROLL_SETTLE_BUDGET;
 
     hex.len = NGX_ENROLL_HEX_LEN;
@@ -169,6 +172,29 @@ failed:
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "enroll: no memory to settle claim %*s, which stays closed",
                   (size_t) NGX_ENROLL_HEX_LEN, claim);
+}
+
+
+/* where the ledger has lost the whole record, there is no stream to tell it */
+
+static ngx_int_t
+ngx_enroll_settle_step(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
+{
+    ngx_str_t  *arg;
+
+    arg = call->args.elts;
+
+    if (result->verdict == NGX_ENROLL_UNKNOWN
+        && ngx_strncmp(arg[1].data, "released", arg[1].len) != 0)
+    {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "enroll: the ledger has lost token %*s, whose claim %V "
+                      "the IdP has answered: %V",
+                      (size_t) NGX_ENROLL_HEX_LEN, call->id, &arg[0],
+                      &arg[1]);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -12,6 +12,10 @@
 --
 -- Verdicts: ok, unknown (no record), stale (not this claim, or settled)
 --
+-- An enrollment whose claim the ledger has lost is told nevertheless, with
+-- why=lost, and ends the token: the IdP has a passkey, whatever the record
+-- says (I9).
+--
 -- A release may overtake its claim, whose answer was lost on the way: the
 -- claim is withdrawn then, and does nothing when it comes.
 
@@ -28,7 +32,10 @@ if not record.state then
 end
 -- of an older epoch: what the IdP did is still told, but nothing is reopened
 local claimed = record.state == 'claimed' or record.was == 'claimed'
-if not claimed or record.claim ~= claim or record.outcome then
+local lost = outcome == 'enrolled' and record.claim ~= claim
+if not lost
+   and (not claimed or record.claim ~= claim or record.outcome)
+then
     if outcome == 'released' and record.claim ~= claim then
         redis.call('HSET', RECORD, 'withdrawn:' .. claim, decimal(now))
     end
@@ -71,6 +78,10 @@ if to == 'enrolled' and not redis.call('HGET', SUBJECT, 'enrolled_at') then
 end
 
 local extra = { 'outcome', outcome, 'status', status, 'claim', claim }
+if lost then
+    append(fields, { 'claim', claim })
+    append(extra, { 'why', 'lost' })
+end
 for _, name in ipairs(to == 'enrolled' and AUTHENTICATOR or {}) do
     if record[name] then
         append(extra, { name, record[name] })
