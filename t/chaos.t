@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use POSIX ();
 
 use Enroll::Chaos::Checker;
+use Enroll::Chaos::Documented qw(documented);
 use Enroll::Chaos::History qw(decode_line decode_record encode_line
     read_history);
 use Enroll::Chaos::Load;
@@ -59,7 +60,9 @@ sub streamed {
 
 sub journaled {
     my ($fields, $file) = @_;
-    my $record = { %$fields, partition => 0, host => 'p1' };
+    # all are strings there
+    my %record = (%$fields, partition => 0, host => 'p1');
+    my $record = { map { ($_ => "$record{$_}") } keys %record };
     $file ||= 'p1/journal/journal.jsonl';
     push @{$h->{journals}}, { file => $file, record => $record,
         torn => 0, line => 1 + @{$h->{journals}}, text => encode_line($record) };
@@ -372,6 +375,17 @@ passes('two branches, each begun by a fence', sub {
     journaled(told(issue => 9, 91, from => 'none', to => 'issued'))
         for 1 .. 30;
 });
+
+my @audit = documented(good());
+passes('the docs make one audit of it', sub { }, audit => \@audit);
+found(c => 'theirs lacks an event of a journal', sub { },
+    audit => [@audit[0 .. $#audit - 1]]);
+found(c => 'theirs has one twice', sub { }, audit => [@audit, $audit[3]]);
+passes('what was told again stands once in it', sub {
+    my $again = told(claim => 6, 60, to => 'claimed', repeated => 1);
+    $again->{last} = delete $again->{seq};
+    journaled($again);
+}, audit => \@audit);
 
 # (d) -------------------------------------------------------------------------
 

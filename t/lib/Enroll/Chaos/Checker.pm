@@ -20,6 +20,7 @@ package Enroll::Chaos::Checker;
 #     my $checker = Enroll::Chaos::Checker->new(history => {…},
 #         journal  => 1,      # whether journals were written; default: there
 #                             # is a file
+#         audit    => [documented($history)],     # to be looked at as well
 #         faults   => 0,      # how many there have to be at least
 #         success  => 95,     # percent
 #         least    => 20,     # first presentations that are judged
@@ -198,7 +199,8 @@ sub _rule_b {
 sub _rule_c {
     my ($self) = @_;
 
-    my @said = (@{$self->{merged}{problems}}, $self->_torn);
+    my @said = (@{$self->{merged}{problems}}, $self->_torn,
+        $self->_undocumented);
     my (%kept, %lost);
 
     for my $event (sort { $a->{seq} <=> $b->{seq} }
@@ -218,6 +220,28 @@ sub _rule_c {
     }
 
     return @said;
+}
+
+
+# What the procedure of the docs makes of it has all that we have of the
+# journals, and each event once.
+
+sub _undocumented {
+    my ($self) = @_;
+
+    return if !$self->{audit};
+    my %seen;
+
+    for my $event (@{$self->{audit}}) {
+        $seen{join ' ', "{$event->{partition}}", map { $_ // '-' }
+            @$event{qw(event op id)}, $event->{seq} // $event->{last}}++;
+    }
+
+    return map({ "the docs' audit does not have $_->{key} of $_->{journal}" }
+            grep { $_->{journal} && !$seen{$_->{key}} }
+                @{$self->{merged}{events}}),
+        map { "the docs' audit has $_ $seen{$_} times" }
+            grep { $seen{$_} > 1 } sort keys %seen;
 }
 
 
