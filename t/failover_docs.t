@@ -507,7 +507,7 @@ subtest 'on a cluster' => sub {
     is total($counts), @of, 'what is that master\'s is announced';
     like run('redis-cli CLUSTER INFO'), qr/cluster_state:ok/, 'CLUSTER INFO';
     shows($failover);
-    wait_for { run($role->[0]) =~ /master/ } 'it to be the master', 20;
+    wait_for { run($role->[0]) =~ /master.*127\.0/s } 'it to be the master', 20;
     $cluster->wait_ok;
     shows($role);
     wait_for { $stack->issue->status == 201 } 'nginx to find it';
@@ -552,9 +552,11 @@ subtest 'on a cluster' => sub {
 
 # --- what is lost, and whose
 
+my $journal = 'enroll_journal %%DIR%%/logs/enroll.journal;';
+
 subtest 'who needs another link' => sub {
     my $redis = redis(name => 'who', tcp => 1, conf => \@settings);
-    stack_of(unix($redis), http => '');
+    stack_of(unix($redis), http => $journal);
     named([$redis]);
     my $ada = $stack->issue(subject => 'ada', event => 'join-1042')->json;
     my ($bob) = $stack->enter(subject => 'bob', event => 'join-1043');
@@ -585,7 +587,7 @@ subtest 'who needs another link' => sub {
 
 subtest 'what was lost' => sub {
     my $redis = redis(name => 'lost', tcp => 1);
-    stack_of(unix($redis), http => '');
+    stack_of(unix($redis), http => $journal);
     named([$redis]);
     my ($grace, $id) = $stack->enter(subject => 'grace');
     $stack->begin($grace);
@@ -600,7 +602,10 @@ subtest 'what was lost' => sub {
     reachable();
     is $stack->issue->status, 201, 'it goes on with a backup';
 
-    shows($_) for steps('What was lost');
+    for my $file (qw(enroll.log enroll.journal)) {
+        $sub{'enroll.journal'} = $file;
+        shows($_) for steps('What was lost');
+    }
     like slurp("$dir/lost"), qr/"leaver":"event-/, 'with all that it was';
 
     my ($keep) = blocks('A network that is cut in two', 'sh');
