@@ -431,6 +431,17 @@ found(e => 'a claim was reopened as refused that the IdP never heard of', sub {
 found(e => 'the release of a claim that was never made does', sub {
     settle(4, 41, 'released', 'redeemed');
 });
+passes('an enrollment whose claim the ledger has lost', sub {
+    enter(7);
+    finish(7, 70, '7-1-no', 'refused', 400);
+    settle(7, 70, 'refused', 'redeemed');
+    finish(7, 71, '7-2-ok', 'enrolled', 200);
+    forget($_[0], by_op(71));
+    unjournal($_[0], by_op(71));
+    $seq--;
+    event(settle => 7, 72, from => 'void', to => 'enrolled', why => 'lost',
+        outcome => 'enrolled', claim => op(71), status => 200);
+}, journal => 0);
 found(e => 'a claim is settled twice', sub {
     settle(4, 40, 'unknown', 'claimed');
 });

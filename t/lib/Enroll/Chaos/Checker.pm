@@ -340,7 +340,8 @@ sub _rule_d {
 
 
 # A claim is reopened where the IdP refused it, or never heard of it; and a
-# settlement is of the claim that is open.
+# settlement is of the claim that is open, unless that is an enrollment whose
+# claim the ledger has lost.
 
 sub _rule_e {
     my ($self) = @_;
@@ -361,7 +362,8 @@ sub _rule_e {
                 if ($settled{$claim} //= $settle->{op}) ne $settle->{op};
             push @said, "$what settles claim $claim while $open->{op} is open"
                 if $open && $open->{op} ne $claim
-                    && ($own || $settle->{streams});
+                    && ($own || $settle->{streams})
+                    && ($settle->{why} // '') ne 'lost';
             push @said, map { "$what reopens claim $claim, $_" }
                 $own ? _unproven($outcome, @{$own->{receipts} || []}) : ();
         }
