@@ -582,6 +582,19 @@ passes('a masked one', log_line('[warn] enr_***************************'));
 found(faults => 'too few', sub { }, faults => 2);
 
 
+# The mutants -----------------------------------------------------------------
+
+my @patches = glob "$FindBin::Bin/chaos/mutants/*.patch";
+ok @patches >= 6, 'there are mutants';
+
+for my $patch (@patches) {
+    my ($name) = $patch =~ m{([^/]+)\.patch$};
+    my $top = top();
+    is system("patch -d '$top' -p1 --dry-run -s -i '$patch' >/dev/null"), 0,
+        "$name applies to the sources: make mutants";
+}
+
+
 # The history as files --------------------------------------------------------
 
 my $dir = sub_dir('history');
