@@ -16,6 +16,7 @@ TESTS     ?= t
 TOPOLOGY  ?= sentinel
 SECONDS   ?= 60
 SEED      ?= 1
+AS_ROOT    = $(if $(filter 0,$(shell id -u)),,sudo)
 NGINX      = /usr/share/nginx/src
 
 UNIT       = $(patsubst t/%.c,build/%,$(wildcard t/unit/test_*.c))
@@ -65,8 +66,8 @@ deps-chaos:
 	tools/deps.sh chaos
 
 chaos: deps-chaos module
-	ENROLL_MODULE=$(CURDIR)/build/nginx/ngx_http_enroll_module.so \
-	t/chaos/run --topology $(TOPOLOGY) --seconds $(SECONDS) --seed $(SEED)
+	$(AS_ROOT) t/chaos/run --topology $(TOPOLOGY) --seconds $(SECONDS) \
+	--seed $(SEED) --module build/nginx/ngx_http_enroll_module.so
 
 mutants: deps
 	t/chaos/mutants/run

@@ -94,7 +94,7 @@ sub proxy {
 
 sub master {
     my ($self) = @_;
-    my @masters = $self->{world}->masters or die "no master\n";
+    my @masters = $self->{world}->ledger->masters or die "no master\n";
     return $self->target($self->pick(@masters));
 }
 
@@ -105,9 +105,9 @@ sub redis {
 
     return $self->master if $self->draw(3) < 2;
 
-    my %master = map { $_->name => 1 } $self->{world}->masters;
+    my %master = map { $_->name => 1 } $self->{world}->ledger->masters;
     return $self->target($self->pick(grep { !$master{$_->name} }
-        $self->{world}->nodes));
+        $self->{world}->ledger->nodes));
 }
 
 

@@ -111,7 +111,7 @@ sub _all {
 
         my $token = $made->json;
         my $part = $want == 1 ? 0
-            : $self->{world}->third(hex substr $token->{id}, 0, 4);
+            : $self->{world}->ledger->third(hex substr $token->{id}, 0, 4);
         next if $token{$part};
         @$try{qw(id token)} = @$token{qw(id token)};
         $token{$part} = $try;

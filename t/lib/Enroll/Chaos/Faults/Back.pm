@@ -50,8 +50,8 @@ sub _inject {
 
     my $old = $fault->master;
     my ($near, $far) = $fault->draw(2) ? qw(p1 p2) : qw(p2 p1);
-    my @others = map { $_->host } grep { $_ != $old } $world->nodes;
-    my @redis = map { $_->host } $world->nodes;
+    my @others = map { $_->host } grep { $_ != $old } $world->ledger->nodes;
+    my @redis = map { $_->host } $world->ledger->nodes;
 
     $fault->{near} = $near;
     $fault->target($old->name . "+$near");
@@ -60,14 +60,14 @@ sub _inject {
     sleep REPLICATED;
     _cut($fault, $world, $near, @others);
     _cut($fault, $world, $old->host, @others);
-    my $new = $world->wait_other_master($old);
+    my $new = $world->ledger->wait_other_master($old);
     $fault->hold(0.3, 1);
 
     _cut($fault, $world, $near, $old->host);
-    my $before = $world->events_of($old);
+    my $before = $world->ledger->events_of($old);
     _join($fault, $world, $old->host);
     _again($fault, $world, $old, $new);
-    my $after = $world->events_of($old);
+    my $after = $world->ledger->events_of($old);
 
     die "nothing was lost\n" if $after >= $before;
     $fault->sign(before => $before, after => $after, between => $new);
@@ -84,17 +84,15 @@ sub _inject {
 sub _again {
     my ($fault, $world, $old, $new) = @_;
 
-    my @others = grep { $_ != $old && $_->name ne $new } $world->nodes;
+    my @others = grep { $_ != $old && $_->name ne $new } $world->ledger->nodes;
     $_->command('CONFIG', 'SET', 'replica-priority', 0) for @others;
 
     wait_for { !defined $world->ill } 'the old master to follow';
     $fault->{ordered} = 0;
     wait_for {
-        grep { $_->name eq $old->name } $world->masters
+        grep { $_->name eq $old->name } $world->ledger->masters
             or do {
-                $fault->{ordered}++ % 20 == 0
-                    && ($world->sentinels)[0]->try('SENTINEL', 'FAILOVER',
-                        $world->MASTER);
+                $world->ledger->failover if $fault->{ordered}++ % 20 == 0;
                 0;
             };
     } 'the old master to be the master again';

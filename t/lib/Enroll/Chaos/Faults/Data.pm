@@ -34,10 +34,10 @@ sub _restore {
     my ($fault, $world, $restore) = @_;
 
     my $node = $fault->master;
-    my $before = $world->events_of($node);
+    my $before = $world->ledger->events_of($node);
     $node->kill;
     $restore->($node);
-    my $after = $world->events_of($node);
+    my $after = $world->ledger->events_of($node);
 
     _told($fault, $before, $after);
 
@@ -61,7 +61,7 @@ sub _old_rdb {
 
     _restore($fault, $world, sub {
         my ($node) = @_;
-        my $old = $world->snapshot($node, OLD, $fault->draw(3));
+        my $old = $world->disk->old($node, OLD, $fault->draw(3));
         run('cp', "$old/dump.rdb", $node->dir . '/dump.rdb');
 
         # with an append-only file it would not be read
@@ -78,7 +78,7 @@ sub _old_aof {
 
     _restore($fault, $world, sub {
         my ($node) = @_;
-        my $old = $world->snapshot($node, OLD, $fault->draw(3));
+        my $old = $world->disk->old($node, OLD, $fault->draw(3));
         run('rm', '-rf', $node->dir . '/appendonlydir');
         run('cp', '-r', "$old/appendonlydir", $node->dir);
         $node->start;
@@ -120,13 +120,13 @@ sub _reload {
     my ($fault, $world) = @_;
 
     my $node = $fault->master;
-    my $old = $world->snapshot($node, OLDER, $fault->draw(2));
+    my $old = $world->disk->old($node, OLDER, $fault->draw(2));
     run('cp', "$old/dump.rdb", $node->dir . '/dump.rdb');
 
     my $id = sub { $node->info('replication')->{master_replid} };
-    my ($here, $before) = ($id->(), $world->events_of($node));
+    my ($here, $before) = ($id->(), $world->ledger->events_of($node));
     $node->command('DEBUG', 'RELOAD', 'NOSAVE');
-    my $after = $world->events_of($node);
+    my $after = $world->ledger->events_of($node);
 
     die "it is another incarnation\n" if $id->() ne $here;
     _told($fault, $before, $after);

@@ -24,7 +24,7 @@ sub _fill {
     my ($fault, $world) = @_;
 
     my $proxy = $fault->proxy;
-    $world->disk($proxy, 'full');
+    $world->disk->full($proxy->dir . '/journal');
 
     my $file = $proxy->dir . '/journal/more';
     open my $more, '>', $file or die "$file: $!\n";
@@ -46,7 +46,7 @@ sub _empty {
     my ($fault, $world) = @_;
 
     my $proxy = $world->nginx($fault->{target});
-    $world->disk($proxy, 'empty');
+    $world->disk->empty($proxy->dir . '/journal');
 
     # what the proxy itself has said of it
     my @said = grep { /No space left on device/ }
@@ -64,8 +64,7 @@ sub _slow {
 
     my $of = $fault->draw(2) ? $fault->proxy : $fault->redis;
     my $delay = $fault->pick(20, 100, 300);
-    $fault->{of} = $of;
-    $fault->{before} = $world->slow($of, $delay);
+    $fault->{before} = $world->disk->slow($of->name, $delay);
     $fault->sign(ms => $delay);
     $fault->hold(1, 2.5);
 
@@ -75,7 +74,8 @@ sub _slow {
 sub _fast {
     my ($fault, $world) = @_;
 
-    my $delayed = $world->slow($fault->{of}, 0) - $fault->{before};
+    my $delayed = $world->disk->slow($fault->{target}, 0)
+        - $fault->{before};
 
     # without a journal a proxy never asks for it
     die "$fault->{target} has not waited for its disk\n"

@@ -74,7 +74,7 @@ sub _split {
     for my $host (sort keys %here) {
         push @{$fault->{rules}}, map { $net->cut($host, $_) } @there;
     }
-    $fault->sign(master => $world->wait_other_master($master));
+    $fault->sign(master => $world->ledger->wait_other_master($master));
     $fault->hold(0.2, 1.5);
 
     return;
@@ -102,7 +102,7 @@ sub _proxy_redis {
     my ($fault, $world) = @_;
 
     my $proxy = $fault->proxy->name;
-    my @nodes = $fault->draw(2) ? $world->nodes : $fault->master;
+    my @nodes = $fault->draw(2) ? $world->ledger->nodes : $fault->master;
     $fault->target("$proxy " . (@nodes > 1 ? 'all' : $nodes[0]->name));
     $fault->{rules} = [map { $world->net->cut($proxy, $_->host,
         port => $_->port, oneway => 1) } @nodes];

@@ -138,7 +138,7 @@ sub _kill_redis {
     my $wait = $fault->draw(2);
     my $role = $node->role;
     $fault->sign(role => $role, killed => $node->kill);
-    $fault->sign(master => $world->wait_other_master($node))
+    $fault->sign(master => $world->ledger->wait_other_master($node))
         if $role eq 'master' && $wait;
 
     return;
@@ -147,7 +147,7 @@ sub _kill_redis {
 sub _kill_sentinel {
     my ($fault, $world) = @_;
 
-    my $sentinel = $fault->target($fault->pick($world->sentinels));
+    my $sentinel = $fault->target($fault->pick($world->ledger->sentinels));
     $fault->sign(killed => $sentinel->kill);
     $fault->hold(0, 2);
 
@@ -156,8 +156,8 @@ sub _kill_sentinel {
 
 sub _start_redis {
     my ($fault, $world) = @_;
-    my $node = $world->node($fault->{target});
-    $world->start_node($node);
+    my $node = $world->ledger->node($fault->{target});
+    $world->ledger->start_node($node);
     $fault->sign(started => $node->pid);
     return;
 }
@@ -169,7 +169,8 @@ sub _kill_all_redis {
     my ($fault, $world) = @_;
 
     $fault->target('all');
-    $fault->sign(killed => join ' ', map { $_->kill } $world->nodes);
+    $fault->sign(killed => join ' ', map { $_->kill }
+        $world->ledger->nodes);
     $fault->hold(0, 1);
 
     return;
@@ -177,8 +178,8 @@ sub _kill_all_redis {
 
 sub _start_all_redis {
     my ($fault, $world) = @_;
-    $fault->sign(started => join ' ', map { $world->start_node($_)->pid }
-        $world->nodes);
+    $fault->sign(started => join ' ', map { $_->start->pid }
+        $world->ledger->nodes);
     return;
 }
 

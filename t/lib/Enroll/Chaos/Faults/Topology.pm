@@ -5,6 +5,8 @@ package Enroll::Chaos::Faults::Topology;
 use strict;
 use warnings;
 
+use Time::HiRes qw(sleep);
+
 use Enroll::Wait qw(wait_for);
 
 
@@ -12,29 +14,19 @@ sub kinds {
     return (
         'failover' => { where => 'redis', inject => \&_failover },
         'planned failover' => { where => 'redis', weight => 2,
-            inject => \&_planned },
+            inject => \&_planned,
+            heal => \&_kept },
         'move slot' => { where => 'redis', weight => 4,
             topology => 'cluster', inject => \&_move },
     );
 }
 
 
-# By the sentinels, or by the replica itself.
-
 sub _order {
     my ($fault, $world, $old) = @_;
-
-    if ($world->topology eq 'sentinel') {
-        my @sentinels = $world->sentinels;
-        wait_for { $fault->pick(@sentinels)->try('SENTINEL', 'FAILOVER',
-            $world->MASTER) } 'a sentinel that begins the failover', 5;
-    } else {
-        my ($replica) = $world->replicas($old);
-        die 'no replica of ', $old->name, "\n" if !$replica;
-        $replica->command('CLUSTER', 'FAILOVER');
-    }
-
-    $fault->sign(from => $old->name, to => $world->wait_other_master($old));
+    $world->ledger->failover($old);
+    $fault->sign(from => $old->name,
+        to => $world->ledger->wait_other_master($old));
     return;
 }
 
@@ -57,12 +49,26 @@ sub _planned {
     my @least = qw(CONFIG SET min-replicas-to-write);
     my $sentinel = $world->topology eq 'sentinel';
 
-    $fault->sign(planned => $world->plan($old));
+    $fault->sign(planned => $world->ledger->plan($old));
     $old->command(@least, 9) if $sentinel;
     _order($fault, $world, $old);
     wait_for { $old->role eq 'slave' } 'the old master to follow';
     $old->command(@least, 0) if $sentinel;
     $old->command('CONFIG', 'REWRITE') if $sentinel;
+
+    return;
+}
+
+sub _kept {
+    my ($fault, $world) = @_;
+
+    # the first call finds the new incarnation
+    sleep 0.5;
+    my @fences = $world->ledger->fences($fault->{at});
+    my $voided = 0;
+    $voided += $_->{voided} for @fences;
+    die "$voided tokens are void after a failover by plan\n" if $voided;
+    $fault->sign(fences => scalar @fences, voided => $voided);
 
     return;
 }
@@ -73,11 +79,11 @@ sub _planned {
 sub _move {
     my ($fault, $world) = @_;
 
-    my $partition = $fault->draw($world->partitions);
-    my $slot = $world->slot($partition);
-    my ($from) = grep { $world->owns($_, $slot) } $world->masters;
+    my $ledger = $world->ledger;
+    my $slot = $ledger->slot($fault->draw($ledger->partitions));
+    my ($from) = grep { $ledger->owns($_, $slot) } $ledger->masters;
     die "nobody has slot $slot\n" if !$from;
-    my $to = $fault->pick(grep { $_ != $from } $world->masters);
+    my $to = $fault->pick(grep { $_ != $from } $ledger->masters);
     my ($source, $target) = map { $_->command('CLUSTER', 'MYID') } $from, $to;
 
     $fault->target("slot $slot");
@@ -95,8 +101,8 @@ sub _move {
     }
 
     $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $target)
-        for $to, $from, grep { $_ != $to && $_ != $from } $world->masters;
-    die "slot $slot has not moved\n" if !$world->owns($to, $slot);
+        for $to, $from, grep { $_ != $to && $_ != $from } $ledger->masters;
+    die "slot $slot has not moved\n" if !$ledger->owns($to, $slot);
     $fault->sign(from => $from->name, to => $to->name, keys => $moved);
 
     return;
