@@ -83,8 +83,8 @@ sub start {
         die "$self->{name} does not start:\n"
             . slurp("$self->{dir}/logs/stderr.log")
             . substr $self->log_text, -2000 if $self->{process}->gone;
-        my $ready = eval { $self->_connect->command('PING') eq 'PONG' };
-        $ready || ($@ || '') =~ /LOADING/;
+        # not while it is LOADING
+        eval { $self->_connect->command('PING') eq 'PONG' };
     } "$self->{name} to answer";
 
     return $self;
