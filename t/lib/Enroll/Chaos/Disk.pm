@@ -49,22 +49,25 @@ sub mount {
     return;
 }
 
-# No larger than what is on it.
+# No larger than what is on it, which may grow in this very moment.
 
 sub full {
     my ($self, $there) = @_;
-    my ($used) = run('df', '-B' . PAGE, '--output=used', $there) =~ /(\d+)/;
-    return $self->_resize($there, PAGE * ($used || 1));
+
+    wait_for {
+        my ($used) = run('df', '-B' . PAGE, '--output=used', $there)
+            =~ /(\d+)/;
+        my $size = PAGE * ($used || 1);
+        eval { run('sh', '-c', 'exec mount -o "remount,size=$1" "$2" 2>&1',
+            'mount', $size, $there); 1 };
+    } "$there to be full";
+
+    return;
 }
 
 sub empty {
     my ($self, $there) = @_;
-    return $self->_resize($there, LARGE);
-}
-
-sub _resize {
-    my ($self, $there, $size) = @_;
-    run('mount', '-o', "remount,size=$size", $there);
+    run('mount', '-o', 'remount,size=' . LARGE, $there);
     return;
 }
 

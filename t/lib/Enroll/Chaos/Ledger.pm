@@ -15,7 +15,7 @@ package Enroll::Chaos::Ledger;
 #     $ledger->failover($old, $name_of_new) # is begun
 #     $ledger->ill                # what is not as it was at the beginning
 #     $ledger->events_of($node)   # how many
-#     $ledger->plan($node)        # names the incarnation that is to end
+#     $ledger->plan($node), $ledger->end_plan      # by docs/failover.md
 #     $ledger->fences($since)     # events, of the masters' streams
 #     $ledger->dump(FILE)         # all streams of all nodes that answer
 
@@ -23,6 +23,8 @@ use strict;
 use warnings;
 
 use Enroll::Chaos::Node;
+use Enroll::Dir qw(slurp);
+use Enroll::Paths qw(top);
 use Enroll::Wait qw(wait_for);
 
 
@@ -118,19 +120,27 @@ sub events_of {
 }
 
 
-# How many partitions it was done for.
+# What an operator does before and after it: the scripts of docs/failover.md.
+# How many partitions have answered what.
 
-sub plan {
-    my ($self, $node) = @_;
+sub _script {
+    my ($self, $name, @nodes) = @_;
 
-    my @metas = @{ $node->command('KEYS', 'enroll:{*}:meta') };
-    for my $meta (@metas) {
-        my $here = $node->command('HGET', $meta, 'incarnation') // next;
-        $node->command('HSET', $meta, 'planned', $here);
+    my ($text) = slurp(top() . '/docs/failover.md')
+        =~ /`\Q$name\E`:\n\n```lua\n(.*?)^```/ms
+        or die "docs/failover.md has no $name\n";
+
+    my %said;
+    for my $node (@nodes) {
+        $said{$node->command('EVAL', $text, 1, $_)}++
+            for @{ $node->command('KEYS', 'enroll:{*}:meta') };
     }
 
-    return scalar @metas;
+    return \%said;
 }
+
+sub plan     { return $_[0]->_script('plan.lua', $_[1]) }
+sub end_plan { return $_[0]->_script('done.lua', $_[0]->masters) }
 
 
 sub fences {

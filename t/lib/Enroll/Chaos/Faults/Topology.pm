@@ -5,9 +5,10 @@ package Enroll::Chaos::Faults::Topology;
 use strict;
 use warnings;
 
-use Time::HiRes qw(sleep);
-
 use Enroll::Wait qw(wait_for);
+
+
+use constant PAUSE => 3000;         # ms
 
 
 sub kinds {
@@ -15,7 +16,7 @@ sub kinds {
         'failover' => { where => 'redis', inject => \&_failover },
         'planned failover' => { where => 'redis', weight => 2,
             inject => \&_planned,
-            heal => \&_kept },
+            heal => \&_end_plan },
         'move slot' => { where => 'redis', weight => 4,
             topology => 'cluster', inject => \&_move },
     );
@@ -37,39 +38,43 @@ sub _failover {
 }
 
 
-# docs/failover.md: the end of this incarnation is named, and nobody writes
-# from then on until the old master is none any more. A node of a cluster sees
-# to that itself; a master that wants more replicas than there are writes
-# nothing (CLIENT PAUSE would stop the sentinels' own messages, too).
+# As docs/failover.md says. A node of a cluster holds the writes itself; those
+# of a master behind Sentinel are held until the proxies have been led away.
 
 sub _planned {
     my ($fault, $world) = @_;
 
+    my $ledger = $world->ledger;
     my $old = $fault->master;
-    my @least = qw(CONFIG SET min-replicas-to-write);
-    my $sentinel = $world->topology eq 'sentinel';
+    my $said = $ledger->plan($old);
+    $fault->sign(planned => $said->{planned} // 0);
 
-    $fault->sign(planned => $world->ledger->plan($old));
-    $old->command(@least, 9) if $sentinel;
+    if ($world->topology eq 'sentinel') {
+        $old->command('CLIENT', 'PAUSE', PAUSE, 'WRITE');
+        wait_for {
+            my (undef, $offset, $replicas) = @{ $old->command('ROLE') };
+            @$replicas == 2 && !grep { $_->[2] != $offset } @$replicas;
+        } 'the replicas to have all of it', 2;
+    }
+
     _order($fault, $world, $old);
-    wait_for { $old->role eq 'slave' } 'the old master to follow';
-    $old->command(@least, 0) if $sentinel;
-    $old->command('CONFIG', 'REWRITE') if $sentinel;
-
     return;
 }
 
-sub _kept {
+sub _end_plan {
     my ($fault, $world) = @_;
 
-    # the first call finds the new incarnation
-    sleep 0.5;
-    my @fences = $world->ledger->fences($fault->{at});
-    my $voided = 0;
+    my $ledger = $world->ledger;
+    my $old = $ledger->node($fault->{target});
+    wait_for { $old->role eq 'slave' } 'the old master to follow';
+
+    my $said = $ledger->end_plan;
+    my @fences = $ledger->fences($fault->{at});
+    my $voided = $said->{void} // 0;
     $voided += $_->{voided} for @fences;
     die "$voided tokens are void after a failover by plan\n" if $voided;
-    $fault->sign(fences => scalar @fences, voided => $voided);
 
+    $fault->sign(adopted => $said->{adopted} // 0, fences => scalar @fences);
     return;
 }
 

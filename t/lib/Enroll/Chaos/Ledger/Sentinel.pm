@@ -104,13 +104,17 @@ sub masters {
 }
 
 
+# By another sentinel than the last time; whether it has begun.
+
+sub order_failover {
+    my ($self) = @_;
+    my $sentinel = $self->{sentinels}[$self->{orders}++ % 3];
+    return defined $sentinel->try('SENTINEL', 'FAILOVER', NAME);
+}
+
 sub failover {
     my ($self) = @_;
-    my @sentinels = $self->sentinels;
-    wait_for {
-        push @sentinels, shift @sentinels;
-        $sentinels[0]->try('SENTINEL', 'FAILOVER', NAME);
-    } 'a sentinel that begins a failover', 5;
+    wait_for { $self->order_failover } 'a sentinel that begins a failover', 5;
     return;
 }
 
