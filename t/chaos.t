@@ -329,6 +329,12 @@ found(c => 'the streams differ from each other', sub {
     $_[0]{streams}[0]{fields}{class} = 'urgent';
     shift @{$_[0]{journals}};
 });
+passes('all was forgotten, and nobody who calls has seen any of it', sub {
+    my $before = told(issue => 9, 97, from => 'none', to => 'issued');
+    $before->{seq} = 1;
+    $before->{at} = $_[0]{streams}[0]{fields}{at} - 1000;
+    journaled($before);
+});
 sub torn {
     my ($history, $text) = @_;
     push @{$history->{journals}}, { file => 'p1/journal/journal.jsonl',
@@ -466,6 +472,14 @@ found(f => 'a fence that leaps too short', sub {
     {
         $fields->{seq} -= LEAP - 5 if $fields->{seq} > LEAP;
     }
+});
+passes('the same, where a master read an old file again', sub {
+    for my $fields (map({ $_->{fields} } @{$_[0]{streams}}),
+        map { $_->{record} } @{$_[0]{journals}})
+    {
+        $fields->{seq} -= LEAP - 5 if $fields->{seq} > LEAP;
+    }
+    $_[0]{faults}[0]{fault} = 'reload nosave';
 });
 passes('a replica had more than who noticed that its master forgot it', sub {
     for my $fields (map({ $_->{fields} } @{$_[0]{streams}}),

@@ -215,8 +215,8 @@ sub _rule_c {
         my @lost = @{$lost{$partition}};
         push @said, map { "$_->{journal} has $_->{key}, which is in no "
             . 'stream, and no fence ended its branch' }
-            grep { !_cut_off($_, \@kept) && !_apart($_, \@kept, \@lost) }
-            @lost;
+            grep { !_cut_off($_, \@kept) && !_apart($_, \@kept, \@lost)
+                && !_forgotten($_, \@kept) } @lost;
     }
 
     return @said;
@@ -284,6 +284,15 @@ sub _cut_off {
     }
 
     return $low < @$kept && _leaps($kept->[$low]);
+}
+
+
+# Whether all of the partition was forgotten, and began anew, by who had not
+# seen any of it: there is no epoch then that a fence could end.
+
+sub _forgotten {
+    my ($event, $kept) = @_;
+    return @$kept && $kept->[0]{seq} == 1 && $kept->[0]{at} > $event->{at};
 }
 
 
@@ -407,6 +416,10 @@ sub _rule_f {
 
     my (%last, @said);
 
+    # then a replica has what its master has forgotten, the fences included
+    my $parted = grep { $_->{fault} eq 'reload nosave' }
+        @{$self->{history}{faults}};
+
     for my $entry (@{$self->{history}{streams}}) {
         my ($node, $partition, $fields) = @$entry{qw(node partition fields)};
         my $before = $last{$node}{$partition} // 0;
@@ -414,7 +427,8 @@ sub _rule_f {
 
         push @said, "stream {$partition} of $node: $seq ($fields->{event}) "
             . "comes after $before"
-            if _leaps($fields) ? $seq <= $before + LEAST : $seq != $before + 1;
+            if _leaps($fields) ? !$parted && $seq <= $before + LEAST
+                : $seq != $before + 1;
 
         $last{$node}{$partition} = $seq;
     }
