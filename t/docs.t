@@ -322,6 +322,18 @@ is $stack->record($bob->{id})->{state}, 'revoked',
     'its subject was found by the same digest';
 is $stack->redeem($new->{token})->status, 200, 'a token of the new key is good';
 
+# an epoch's end
+
+my $meta = 'enroll:{0}:meta';
+$stack->redis->command('HSET', $meta, planned => 'f' x 40);
+my %meta = %{ $stack->redis->hash('HGETALL', $meta) };
+my %told_of_tokens = told('Looking at tokens');
+is untold(\%told_of_tokens, keys %meta), '', 'all fields of meta are told';
+$stack->redis->command('HSET', $meta, incarnation => 'e' x 40);
+is $stack->issue->status, 201, 'another incarnation';
+my ($fence) = $stack->events(event => 'fence');
+is untold(\%told, keys %$fence), '', 'and all fields of a fence';
+
 
 # --- the calls of docs/directives.md
 
