@@ -8,10 +8,11 @@
  *     try did itself
  *
  * Defects that have to be found: NO_FENCE, RUN_ID, BLIND_RELEASE,
- * FORWARD_FIRST, FRESH_OP, CLIENT_OP, ISSUE_REPEAT, PLAN_ANY. ONLY_I2 leaves I1
- * and P unchecked, so that I2 is not broken by two sessions' doing. SEQUENCE
- * adds the sequence fence; PLAN_FAULTS lets unplanned faults come while a
- * failover is planned, and PLAN_CONFIRM withstands them.
+ * FORWARD_FIRST, FRESH_OP, CLIENT_OP, ISSUE_REPEAT, SAME_TOKEN, PLAN_ANY.
+ * ONLY_I2 leaves I1 and P unchecked, so that I2 is not broken by two sessions'
+ * doing. SEQUENCE adds the sequence fence, NO_INCARNATION leaves the other one
+ * out. PLAN_FAULTS lets unplanned faults come while a failover is planned;
+ * PLAN_COPIED is an operator who does not ask the server what it is.
  */
 
 /* the bounds */
@@ -102,10 +103,10 @@ node db[3];
 
 byte ids;                       /* of incarnations: how many were given */
 byte requests, promotions, crashes, losses, lates, plans, rollbacks;
-byte target;                    /* the incarnation that was planned */
 byte planning;                  /* 1: announced; 2: done, not all know it */
 
-byte seen[2];                   /* by each proxy: the highest seq */
+byte seen[2], seen_epoch[2];    /* by each proxy: the highest */
+bit  readonly;                  /* a fence: nothing is done */
 bit  issued;                    /* the token is in its bearers' hands */
 byte cookie;                    /* the session that was granted */
 
@@ -118,6 +119,7 @@ typedef copied {
     byte  to;
     byte  who;
     byte  heard;
+    byte  epoch;
 }
 
 copied late[OPS];
@@ -149,7 +151,13 @@ inline count(n) {
 
 /* begin_epoch() and fence() of prelude.lua */
 
-inline begin_epoch(n, known) {
+inline begin_epoch(n, known, newest) {
+#ifdef SEQUENCE
+    if
+    :: newest > db[n].epoch -> db[n].epoch = newest
+    :: else
+    fi;
+#endif
     db[n].epoch++;
     db[n].incarnation = HERE(n);
     db[n].planned = 0;
@@ -167,19 +175,23 @@ inline begin_epoch(n, known) {
 #define PLANNED(n)  (db[n].planned && db[n].planned == db[n].incarnation)
 #endif
 
-#ifdef PLAN_CONFIRM
-#define HELD(n)     PLANNED(n)
+/* READONLY: the caller comes from a newer epoch, just begun; time tells */
+#ifdef SEQUENCE
+#define REPLACED(n, newest) \
+    (db[n].epoch && HERE(n) == db[n].incarnation && newest > db[n].epoch)
+#define BEHIND(n, known, newest) \
+    (db[n].seq < known || db[n].epoch < newest)
 #else
-#define HELD(n)     0
+#define REPLACED(n, newest)      0
+#define BEHIND(n, known, newest) 0
 #endif
 
-inline fence(n, known) {
+inline fence(n, known, newest) {
     if
-#ifdef SEQUENCE
-    :: db[n].seq < known ->
-        begin_epoch(n, known)
-#endif
-    :: else ->
+    :: REPLACED(n, newest) -> readonly = 1
+    :: BEHIND(n, known, newest) ->
+        begin_epoch(n, known, newest)
+    :: !BEHIND(n, known, newest) ->
         if
         :: db[n].epoch == 0 ->
             db[n].epoch = 1;
@@ -188,15 +200,11 @@ inline fence(n, known) {
         :: db[n].epoch && HERE(n) != db[n].incarnation ->
             if
             :: PLANNED(n) ->
-#ifndef PLAN_CONFIRM
                 db[n].planned = 0;
                 db[n].incarnation = HERE(n);
                 count(n)
-#else
-                skip
-#endif
             :: else ->
-                begin_epoch(n, known)
+                begin_epoch(n, known, newest)
             fi
 #endif
         :: else
@@ -234,7 +242,8 @@ inline script_issue(n, opid, whose) {
 
 inline script_redeem(n, opid, whose) {
     if
-    :: db[n].op == opid && IS(n, REDEEMED) && db[n].session == whose ->
+    :: IS(n, REDEEMED) && db[n].session == whose ->
+        db[n].op = opid;
         verdict = OK
     :: db[n].op != opid && IS(n, ISSUED) ->
         db[n].session = whose;
@@ -284,41 +293,43 @@ inline script_claim(n, opid, whose) {
 
 inline script_settle(n, c) {
     if
-    :: db[n].op == SETTLE_OP + c || db[n].state == NONE || HELD(n)
+    :: db[n].op == SETTLE_OP + c || db[n].state == NONE
     :: else ->
         if
         :: db[n].state == CLAIMED && SAME(n, c) && !db[n].outcome ->
             db[n].outcome = 1;
             if
             :: due[c] == ACCEPTED -> change(n, ENROLLED, SETTLE_OP + c)
-            :: due[c] == UNKNOWN -> change(n, CLAIMED, SETTLE_OP + c)
-            :: else ->
-                if
-                :: IS(n, CLAIMED) -> change(n, REDEEMED, SETTLE_OP + c)
-                :: else -> change(n, VOID, SETTLE_OP + c)
-                fi
+            :: due[c] != ACCEPTED && !IS(n, CLAIMED) ->
+                change(n, VOID, SETTLE_OP + c)
+            :: due[c] == UNKNOWN && IS(n, CLAIMED) ->
+                change(n, CLAIMED, SETTLE_OP + c)
+            :: due[c] != ACCEPTED && due[c] != UNKNOWN && IS(n, CLAIMED) ->
+                change(n, REDEEMED, SETTLE_OP + c)
             fi
         :: else ->
             if
             :: due[c] == RELEASED && db[n].claim != c ->
                 db[n].withdrawn = db[n].withdrawn | (1 << c)
+            :: due[c] == ACCEPTED && db[n].claim != c &&
+               db[n].state != ENROLLED ->
+                db[n].claim = c;
+                db[n].outcome = 1;
+                change(n, ENROLLED, SETTLE_OP + c)
             :: else
             fi
         fi
     fi
 }
 
-inline script(n, what, opid, whose, known) {
-    fence(n, known);
+inline script(n, what, opid, whose, known, newest) {
+    fence(n, known, newest);
     if
-    :: HELD(n) -> verdict = LOST
-    :: else ->
-    if
-    :: what == ISSUE -> script_issue(n, opid, whose)
-    :: what == REDEEM -> script_redeem(n, opid, whose)
-    :: what == BEGIN -> script_begin(n, opid, whose)
-    :: what == CLAIM -> script_claim(n, opid, whose)
-    fi
+    :: readonly -> readonly = 0; verdict = LOST
+    :: !readonly && what == ISSUE -> script_issue(n, opid, whose)
+    :: !readonly && what == REDEEM -> script_redeem(n, opid, whose)
+    :: !readonly && what == BEGIN -> script_begin(n, opid, whose)
+    :: !readonly && what == CLAIM -> script_claim(n, opid, whose)
     fi
 }
 
@@ -340,6 +351,10 @@ inline any_master(n) {
 inline learn(p, n) {
 #ifdef SEQUENCE
     if
+    :: seen_epoch[p] < db[n].epoch -> seen_epoch[p] = db[n].epoch
+    :: else
+    fi;
+    if
     :: seen[p] < db[n].seq -> seen[p] = db[n].seq
     :: else
     fi
@@ -351,12 +366,15 @@ inline learn(p, n) {
 inline call(p, what, opid, whose) {
     any_master(n);
     if
-    :: script(n, what, opid, whose, seen[p]);
-        learn(p, n)
+    :: script(n, what, opid, whose, seen[p], seen_epoch[p]);
+        if
+        :: verdict != LOST -> learn(p, n)
+        :: else
+        fi
     :: losses < LOSSES ->
         losses++;
         if
-        :: script(n, what, opid, whose, seen[p])
+        :: script(n, what, opid, whose, seen[p], seen_epoch[p])
         :: skip
         fi;
         verdict = LOST
@@ -366,37 +384,63 @@ inline call(p, what, opid, whose) {
         late[opid].to = n;
         late[opid].who = whose;
         late[opid].heard = seen[p];
+        late[opid].epoch = seen_epoch[p];
         verdict = LOST
     fi
 }
 
 /*
- * The token is made on the incarnation that the first answer named, and its
- * repeat, too: elsewhere it is another token that is made.
+ * The first call asks where the token would be made, the second names that
+ * incarnation and makes it. Who is told to ask again makes the same token
+ * elsewhere, unless it may have been made already: then it is another one,
+ * and nobody ever has this.
  */
 
 proctype issuer() {
-    byte n, maker, verdict;
-
-    atomic {
-        any_master(n);
-        maker = HERE(n);
-        call(0, ISSUE, ISSUE_OP, maker);
-        issued = (verdict == OK);
-        n = 0
-    }
+    byte n, maker, verdict, tries;
+    bit  lost;
 
 end:
     atomic {
-        verdict == LOST ->
-        call(0, ISSUE, ISSUE_OP, maker);
-        issued = (verdict == OK);
-        n = 0; verdict = 0
+        any_master(n);
+        fence(n, seen[0], seen_epoch[0]);
+        readonly = 0;
+        learn(0, n);
+        maker = HERE(n);
+        n = 0
     }
+
+    do
+    :: atomic {
+        call(0, ISSUE, ISSUE_OP, maker);
+        if
+        :: verdict == OK -> issued = 1; break
+        :: verdict == LOST && !lost -> lost = 1
+        :: verdict == LOST && lost -> break
+#ifdef SAME_TOKEN
+        :: verdict == NO ->
+#else
+        :: verdict == NO && lost -> break
+        :: verdict == NO && !lost ->
+#endif
+            if
+            :: tries < 2 && maker != HERE(n) -> tries++; maker = HERE(n)
+            :: else -> break
+            fi
+        fi;
+        n = 0; verdict = 0
+       }
+    od
 }
 
 
 /* what a proxy does with an answer, or without one */
+
+#ifdef FRESH_OP
+#define FIRST       first       /* the operation id before the repeat */
+#else
+#define FIRST       op
+#endif
 
 inline act() {
     if
@@ -412,9 +456,12 @@ inline act() {
         :: due[op] = RELEASED                   /* it could not be sent */
         fi
 
-    :: verdict == NO && verb == REDEEM ->
+    :: verdict == NO ->
 #ifndef ONLY_I2
-        assert(!IS(n, REDEEMED) || db[n].session != who)    /* P */
+        assert(verb != REDEEM || !IS(n, REDEEMED) ||
+               db[n].session != who);                       /* P */
+        assert(verb != CLAIM || !IS(n, CLAIMED) ||
+               db[n].claim != FIRST || db[n].outcome)       /* P */
 #else
         skip
 #endif
@@ -426,6 +473,9 @@ inline act() {
 
 proctype proxy(byte p) {
     byte op, verb, who, n, verdict;
+#ifdef FRESH_OP
+    byte first;
+#endif
 
 end:
     do
@@ -433,6 +483,9 @@ end:
         issued && requests < REQUESTS ->
         requests++;
         op = requests;
+#ifdef FRESH_OP
+        first = op;
+#endif
 
         if
         :: verb = REDEEM; who = op
@@ -462,9 +515,10 @@ end:
 #endif
             call(p, verb, op, who);
 
+            act();
             if
-            :: verdict == LOST && verb == CLAIM -> due[op] = RELEASED
-            :: else -> act()
+            :: verb == CLAIM && verdict != OK -> due[op] = RELEASED
+            :: else
             fi;
             n = 0
           }
@@ -498,8 +552,11 @@ end:
         :: p = 1
         fi;
 #endif
-        fence(n, seen[p]);
-        script_settle(n, c);
+        fence(n, seen[p], seen_epoch[p]);
+        if
+        :: readonly -> readonly = 0
+        :: else -> script_settle(n, c)
+        fi;
         c = 0; n = 0; p = 0
        }
     od
@@ -510,7 +567,8 @@ inline drop(c) {
     late[c].verb = 0;
     late[c].to = 0;
     late[c].who = 0;
-    late[c].heard = 0
+    late[c].heard = 0;
+    late[c].epoch = 0
 }
 
 
@@ -530,7 +588,8 @@ end:
         n = late[c].to;
         if
         :: db[n].master ->
-            script(n, late[c].verb, c, late[c].who, late[c].heard)
+            script(n, late[c].verb, c, late[c].who, late[c].heard,
+                   late[c].epoch)
         :: else
         fi;
         drop(c);
@@ -690,34 +749,26 @@ inline bury(n) {
         rollbacks++; copy(m, n) \
        }
 
+#ifdef PLAN_COPIED
+#define TO_END(n)       db[n].incarnation
+#else
+#define TO_END(n)       HERE(n)
+#endif
+
 /* the operator announces it; writes are held until the replica has all */
 #define ANNOUNCE(n) \
     :: d_step { \
         plans < PLANS && !planning && db[n].master && \
         db[0].master + db[1].master + db[2].master == 1 -> \
-        plans++; planning = 1; db[n].planned = HERE(n) \
+        plans++; planning = 1; db[n].planned = TO_END(n) \
        }
 
 #define SWITCH(n, m) \
     :: d_step { \
         planning == 1 && db[n].master && \
-        db[n].planned == HERE(n) && FOLLOWS(m) -> \
-        planning = 2; ids++; target = ids; copy(n, m); \
+        db[n].planned == TO_END(n) && FOLLOWS(m) -> \
+        planning = 2; ids++; copy(n, m); \
         db[n].master = 0; db[m].master = 1; db[m].replid = ids \
-       }
-
-/* nothing is adopted unless the operator says so, and of which */
-#define CONFIRM(n) \
-    :: d_step { \
-        planning == 2 && db[n].master && db[n].replid == target && \
-        PLANNED(n) -> \
-        db[n].incarnation = target; db[n].planned = 0 \
-       }
-
-#define ABANDON(n) \
-    :: d_step { \
-        planning && db[n].master && db[n].planned -> \
-        db[n].planned = 0 \
        }
 
 proctype fate() {
@@ -736,10 +787,6 @@ end:
     ANNOUNCE(0)         ANNOUNCE(1)         ANNOUNCE(2)
     SWITCH(0, 1)        SWITCH(1, 2)        SWITCH(2, 0)
     SWITCH(0, 2)        SWITCH(1, 0)        SWITCH(2, 1)
-#ifdef PLAN_CONFIRM
-    CONFIRM(0)          CONFIRM(1)          CONFIRM(2)
-    ABANDON(0)          ABANDON(1)          ABANDON(2)
-#endif
     :: d_step {
         planning && !db[0].planned && !db[1].planned && !db[2].planned ->
         planning = 0
