@@ -311,8 +311,7 @@ inline script_settle(n, c) {
             if
             :: due[c] == RELEASED && db[n].claim != c ->
                 db[n].withdrawn = db[n].withdrawn | (1 << c)
-            :: due[c] == ACCEPTED && db[n].claim != c &&
-               db[n].state != ENROLLED ->
+            :: due[c] == ACCEPTED && db[n].claim != c ->
                 db[n].claim = c;
                 db[n].outcome = 1;
                 change(n, ENROLLED, SETTLE_OP + c)

@@ -361,13 +361,22 @@ sub _rule_e {
                 if ($settled{$claim} //= $settle->{op}) ne $settle->{op};
             push @said, "$what settles claim $claim while $open->{op} is open"
                 if $open && $open->{op} ne $claim
-                    && ($own || $settle->{streams});
+                    && ($own || $settle->{streams})
+                    && !_forgotten($own, $outcome);
             push @said, map { "$what reopens claim $claim, $_" }
                 $own ? _unproven($outcome, @{$own->{receipts} || []}) : ();
         }
     }
 
     return @said;
+}
+
+
+# An enrollment is written down though the store forgot its claim.
+
+sub _forgotten {
+    my ($own, $outcome) = @_;
+    return $outcome eq 'enrolled' && !($own && $own->{streams});
 }
 
 
