@@ -5,6 +5,7 @@
 # make mutants     whether the harness of make chaos would notice
 # make lint        what a compiler and other readers have to say
 # make chaos       lets things go wrong, as root: t/chaos/README.md
+# make model       the ledger's model, within larger bounds than in the tests
 # make demo        shows one enrollment, then serves; ONCE=1: then ends
 # make clean
 #
@@ -32,7 +33,8 @@ UNIT_FLAGS = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	     -I ngx_enroll_module/core -I t/unit
 UNIT_LIBS  = -ljose -ljansson -lcbor -lcrypto
 
-.PHONY: module unit deps deps-chaos test test-asan chaos lint demo clean mutants
+.PHONY: module unit deps deps-chaos test test-asan chaos lint model demo clean \
+	mutants
 .SECONDARY:
 .NOTPARALLEL:
 
@@ -75,6 +77,10 @@ mutants: deps
 lint:
 	tools/deps.sh lint
 	tools/lint.sh
+
+model:
+	tools/deps.sh test
+	ENROLL_MODEL=large prove -v t/model.t
 
 demo: deps module
 	ONCE=$(ONCE) demo/run.sh

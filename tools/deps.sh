@@ -34,6 +34,7 @@ test="$build
     /usr/bin/node                       nodejs
     /usr/bin/npm                        npm
     /usr/bin/curl                       curl
+    /usr/bin/spin                       spin
     /usr/bin/chromium                   chromium"
 
 chaos="$build

@@ -108,17 +108,17 @@ end
 
 local current = redis.call('HGET', SUBJECT, 'token') or ''
 local expires_at = tonumber(record.expires_at)
-if current ~= before or ARGV[12] ~= HERE
+if current ~= before or ARGV[12] ~= PROCESS
    or math.abs(expires_at - ttl - now) > 5000
 then
-    return answer('again', { 'token', current, 'incarnation', HERE })
+    return answer('again', { 'token', current, 'incarnation', PROCESS })
 end
 
 if before ~= '' then
     local old = load(KEYS[8])
     -- it may enroll any moment, and then this one must not be (I9); unless
     -- somebody has given it up, or its settlement is not tried any more
-    if old.state == 'claimed' and not old.outcome and not old.revoked_at
+    if in_flight(old) and not old.revoked_at
        and now - tonumber(old.claimed_at) < DAY
     then
         return refused('claimed')

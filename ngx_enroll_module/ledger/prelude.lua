@@ -34,7 +34,7 @@ local RETAIN, EVENTS_RETAIN = tonumber(ARGV[4]), tonumber(ARGV[5])
 local FENCE = ARGV[6]
 local SEEN_EPOCH, SEEN = string.match(ARGV[7], '^(%d+) (%d+)$')
 SEEN_EPOCH, SEEN = tonumber(SEEN_EPOCH), tonumber(SEEN)
-local EPOCH, SEQ, HERE
+local EPOCH, SEQ, HERE, PROCESS
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -155,10 +155,20 @@ local function retell(event, record, at)
 end
 
 -- Which history of writes this server stands in. A restart and a promotion
--- both begin another; run_id would survive a promotion.
+-- both begin another; run_id alone would survive a promotion. And the process
+-- that it stands in it by: a replica of a cluster that was started, and promoted
+-- before it knew its master's address, goes on with its master's master_replid.
+-- nil: it follows somebody else's, which may have gone on since.
 local function incarnation()
-    return string.match(redis.call('INFO', 'replication'),
-                        'master_replid:(%x+)') or ''
+    local info = redis.call('INFO', 'replication')
+    if not string.find(info, 'role:master', 1, true) then
+        return nil
+    end
+    local here = string.match(info, 'master_replid:(%x+)')
+                 or error('INFO does not say master_replid')
+    local process = string.match(redis.call('INFO', 'server'),
+                                 'run_id:(%x+)') or ''
+    return here, string.sub(here, 1, 16) .. ' ' .. string.sub(process, 1, 16)
 end
 
 -- All live tokens of the partition are void from here on, in one step.
@@ -170,7 +180,7 @@ local function begin_epoch(meta, why)
     SEQ = math.max(tonumber(meta.seq or '0'), SEEN) + 2 ^ 20
     -- first of all, or a server without memory for it forgets the count
     redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE,
-               'seq', decimal(SEQ))
+               'process', PROCESS, 'seq', decimal(SEQ))
     redis.call('HDEL', META, 'planned')
     redis.call('UNLINK', LIVE)
     tell('fence', nil, nil, { 'why', why, 'from', from, 'to', EPOCH,
@@ -192,7 +202,14 @@ end
 -- ended by something else before.
 local function fence()
     local meta = hash(META)
-    EPOCH, SEQ, HERE = meta.epoch, tonumber(meta.seq or '0'), incarnation()
+    EPOCH, SEQ = meta.epoch, tonumber(meta.seq or '0')
+    HERE, PROCESS = incarnation()
+
+    -- a connection outlives that its server is a master, and one that may be
+    -- written to as a replica would not refuse
+    if not HERE then
+        return redis.error_reply('READONLY this server is not a master')
+    end
 
     local epoch = tonumber(EPOCH or '0')
     if EPOCH and HERE == meta.incarnation and replaced(epoch) then
@@ -204,18 +221,28 @@ local function fence()
     end
     if not EPOCH then
         EPOCH = decimal(now)
-        redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE)
+        redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE,
+                   'process', PROCESS)
         return
     end
     -- who does not ask for it must not hide it from others
-    if FENCE ~= 'incarnation' or HERE == meta.incarnation then
+    if FENCE ~= 'incarnation'
+       or (HERE == meta.incarnation and PROCESS == meta.process)
+    then
+        return
+    end
+    -- an operator has written down which incarnation it is
+    if HERE == meta.incarnation
+       and string.sub(meta.process or '', 1, 16) ~= string.sub(HERE, 1, 16)
+    then
+        redis.call('HSET', META, 'process', PROCESS)
         return
     end
     if not meta.planned or meta.planned ~= meta.incarnation then
         begin_epoch(meta, 'incarnation')
         return
     end
-    redis.call('HSET', META, 'incarnation', HERE)
+    redis.call('HSET', META, 'incarnation', HERE, 'process', PROCESS)
     redis.call('HDEL', META, 'planned')
     tell('fence', nil, nil, { 'why', 'planned', 'from', EPOCH, 'to', EPOCH,
                               'voided', '0' })
@@ -253,6 +280,13 @@ local function expire(record)
     redis.call('ZREM', LIVE, ID)
     change('expire', record, 'expired', { 'expired_at', decimal(now) }, {})
     return 'expired'
+end
+
+-- Spent, as a proxy saw: the store forgot it, and must not spend it again.
+local function forgotten(record)
+    redis.call('ZREM', LIVE, ID)
+    change('void', record, 'void', { 'voided_at', decimal(now) }, {})
+    return 'void'
 end
 
 -- Spends the token: from here on only who has this session goes on (I1).
@@ -332,9 +366,8 @@ local function obstacle(record, session, direct)
             return expire(record)
         end
         if not direct then
-            -- a session of a token that was never redeemed: the store
-            -- forgot the redemption
-            return 'void'
+            -- a session of a token that was never redeemed
+            return forgotten(record)
         end
         return nil
     end
@@ -379,16 +412,23 @@ local function refuse(verb, record, reason, why)
     return reason
 end
 
+-- Its finish may be at the IdP just now, whatever becomes of the epoch.
+local function in_flight(record)
+    return (record.was or record.state) == 'claimed' and not record.outcome
+end
+
 -- Ends a token, or marks one whose claim is open: that settles first, and the
 -- event names it.
 local function revoke(key, id, record, why, by, more)
     redis.call('ZREM', LIVE, id)
     local from = record.state
-    local to = from == 'claimed' and 'claimed' or 'revoked'
-    write(key, record, { 'state', to, 'revoked_at', decimal(now),
-                         'revoked_why', why, 'revoked_by', by, 'op', OP })
-    local fields = { 'from', from, 'to', to, 'why', why, 'by', by }
-    if to == 'claimed' then
+    local claimed = (record.was or from) == 'claimed'
+    write(key, record, { 'state', claimed and 'claimed' or 'revoked',
+                         'revoked_at', decimal(now), 'revoked_why', why,
+                         'revoked_by', by, 'op', OP })
+    local fields = { 'from', from, 'to', claimed and from or 'revoked',
+                     'why', why, 'by', by }
+    if claimed then
         append(fields, { 'claim', record.claim })
     end
     append(fields, more or {})

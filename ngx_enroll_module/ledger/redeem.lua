@@ -34,10 +34,7 @@ if state ~= 'issued' then
     return reply(refuse('redeem', record, ended(record)))
 end
 if ARGV[9] == '1' then
-    -- spent, as a proxy saw: the store forgot it
-    redis.call('ZREM', LIVE, ID)
-    change('void', record, 'void', { 'voided_at', decimal(now) }, {})
-    return reply('void')
+    return reply(forgotten(record))
 end
 if now >= tonumber(record.expires_at) then
     return reply(expire(record))

@@ -50,7 +50,9 @@ end
 if record.revoked_at then
     return done('ok')
 end
-if not live(record) and record.state ~= 'claimed' then
+if not live(record) and record.state ~= 'claimed'
+   and not in_flight(record)
+then
     return done(ended(record))
 end
 

@@ -30,25 +30,21 @@ end
 if not record.state then
     return reply('unknown')
 end
--- of an older epoch: what the IdP did is still told, but nothing is reopened
-local claimed = record.state == 'claimed' or record.was == 'claimed'
 local lost = outcome == 'enrolled' and record.claim ~= claim
-if not lost
-   and (not claimed or record.claim ~= claim or record.outcome)
-then
+if not lost and (record.claim ~= claim or not in_flight(record)) then
     if outcome == 'released' and record.claim ~= claim then
         redis.call('HSET', RECORD, 'withdrawn:' .. claim, decimal(now))
     end
     return reply('stale')
 end
 
-local attempts = tonumber(record.attempts)
+-- of an older epoch: what the IdP did is still told, but nothing is reopened
 local to = record.was and 'void' or 'claimed'
+local attempts = tonumber(record.attempts)
 local fields = { 'outcome', outcome, 'settled_at', decimal(now) }
 if outcome == 'enrolled' then
     to = 'enrolled'
-    fields[#fields + 1] = 'enrolled_at'
-    fields[#fields + 1] = decimal(now)
+    append(fields, { 'enrolled_at', decimal(now) })
 elseif outcome ~= 'unknown' then
     if outcome == 'released' then
         attempts = attempts - 1
@@ -81,8 +77,11 @@ local extra = { 'outcome', outcome, 'status', status, 'claim', claim }
 if lost then
     append(fields, { 'claim', claim })
     append(extra, { 'why', 'lost' })
+    -- what is known of one was another claim's
+    redis.call('HDEL', RECORD, unpack(AUTHENTICATOR))
 end
-for _, name in ipairs(to == 'enrolled' and AUTHENTICATOR or {}) do
+for _, name in ipairs(to == 'enrolled' and not lost and AUTHENTICATOR or {})
+do
     if record[name] then
         append(extra, { name, record[name] })
     end
