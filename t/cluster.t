@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Enroll::Acl qw(acl_conf acl_user);
 use Enroll::Audit qw(audit);
 use Enroll::Cluster;
+use Enroll::Dns;
 use Enroll::Load;
 use Enroll::Process;
 use Enroll::Test;
@@ -29,6 +30,15 @@ my $tls = Enroll::Cluster->new(name => 'tls', masters => 1, replicas => 0,
     acl => [acl_user($password, 'cluster')]);
 my $single = redis(name => 'single', tcp => 1);
 
+# nodes that go by a name, which is found at run time
+my $dns = Enroll::Dns->new;
+my $named = Enroll::Cluster->new(name => 'named', masters => 2, replicas => 0,
+    tls => 1, tls_name => 'node.test', password => $password,
+    acl => [acl_user($password, 'cluster')],
+    conf => ['cluster-announce-hostname node.test',
+        'cluster-preferred-endpoint-type hostname']);
+my ($named_port) = map { $_->tls_port } $named->servers;
+
 my $dead = '127.0.0.1:' . free_port();
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp',
     Listen => 64) or die "mute: $!";
@@ -49,6 +59,10 @@ my %way = (
 
     user     => "$quick enroll_redis_cluster $secure; $ca
         enroll_redis_user enroll;
+        enroll_redis_password_file %%FILES%%/right;",
+
+    named    => "$quick " . $dns->conf . " enroll_redis_cluster
+        node.test:$named_port; $ca enroll_redis_user enroll;
         enroll_redis_password_file %%FILES%%/right;",
 
     none     => "$quick enroll_redis_cluster $dead $dead;",
@@ -190,6 +204,30 @@ works('dead', 'the first address is dead');
 works('hanging', 'the first address hangs');
 works('tls', 'TLS and a password');
 works('user', 'the user that the docs advise');
+
+fails('named', 'nodes whose name is not known yet',
+    qr/the last: resolve failed \(node\.test: .*not found/);
+$dns->set('node.test', '127.0.0.2', '127.0.0.1');
+ok holds_within(5, sub { issue('named')->status == 201 }),
+    'a name of two addresses, of which one answers: found, with no reload';
+works('named', 'nodes by their name, TLS, a user and his password')
+    for 1 .. 6;
+is join(' ', sort map { $_->{address} } @{ http($stack->nginx->port('named'))
+        ->get('/enroll/status')->json->{ledger}{nodes} }),
+    join(' ', sort map { 'node.test:' . $_->tls_port } $named->servers),
+    'they all go by it';
+
+{
+    my $id = issue('named', 'moves')->json->{id};
+    my $slot = $named->slot('enroll:{' . partition($id) . '}:meta');
+    my $owner = $named->owner($slot);
+    my ($other) = grep { $_ != $owner } $named->servers;
+    $named->move($slot, $other);
+    my $moved = () = $owner->command('INFO', 'errorstats') =~ /MOVED/g;
+    is issue('named', 'moves')->status, 201, 'MOVED to a name is followed';
+    my $now = () = $owner->command('INFO', 'errorstats') =~ /MOVED/g;
+    is "$moved $now", '0 1', '… by the word of the one that had the slot';
+}
 
 fails('none', 'nobody at any address',
     qr/no node of the cluster helps \(the last: connect failed/);

@@ -328,7 +328,12 @@ subtest 'a redirect that leads nowhere: 503, and nothing was done' => sub {
             'in circles', 'a... b...');
         settled();
 
-        my $dead = say_to("MOVED $slot 127.0.0.1:$port{dead}");
+        my ($dead, $nobody) = map { say_to("$_ $slot 127.0.0.1:$port{dead}") }
+            qw(MOVED ASK);
+        fails(try_step($step, at_a($step, $nobody)), 'ASK nobody', 'a. b');
+        # it was never written there, but executed before
+        fails(try_step($step, at_a($step, $lost, $nobody)),
+            'lost after, then ASK nobody', 'a.. b', 1);
         succeeds(try_step($step, at_a($step, $dead)),
             'to nobody: the map knows better', 'a.. b');
         settled();

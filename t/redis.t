@@ -7,9 +7,8 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Enroll::Acl qw(acl_rules acl_user);
+use Enroll::Dns;
 use Enroll::Test;
-use IO::Socket::INET;
-use POSIX ();
 
 my ($password, $default) = ('enroll "s\password', 'the default one');
 remember_secret($password, $default);
@@ -37,36 +36,7 @@ my %file = (right => $password, default => $default, wrong => 'wrongpassword',
 spew("$dir/$_", "$file{$_}\n", 0600) for keys %file;
 
 
-# A name server: the names' addresses are in a file each.
-
-my $dns = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'udp')
-    or die "dns: $!";
-my $names = sub_dir('names');
-my $parent = $$;
-my $server = fork // die "fork: $!";
-
-if ($server == 0) {
-    while (getppid == $parent) {
-        my $bits = '';
-        vec($bits, fileno $dns, 1) = 1;
-        next if !select $bits, undef, undef, 1;
-        my $peer = $dns->recv(my $query, 512) or next;
-
-        my ($p, @labels) = (12);
-        while (my $n = ord substr $query, $p, 1) {
-            push @labels, lc substr $query, $p + 1, $n;
-            $p += $n + 1;
-        }
-        my @addrs = split ' ', slurp("$names/" . join '.', @labels);
-        $dns->send(pack('a2 n5', substr($query, 0, 2),
-            @addrs ? 0x8180 : 0x8183, 1, scalar @addrs, 0, 0)
-            . substr($query, 12, $p - 7)
-            . join('', map { pack 'n3 N n C4', 0xc00c, 1, 1, 1, 4,
-                split /\./ } @addrs), 0, $peer);
-    }
-    POSIX::_exit(0);
-}
-
+my $dns = Enroll::Dns->new;
 my $user = 'enroll_redis_user enroll;
     enroll_redis_password_file %%FILES%%/right;';
 my $tls = 'enroll_redis 127.0.0.1:%%TLS%%; enroll_redis_ssl on;';
@@ -76,8 +46,7 @@ my $mutual = 'enroll_redis 127.0.0.1:%%NAMED%%; enroll_redis_ssl on;
     enroll_redis_ssl_trusted_certificate %%CA%%;';
 my $client = 'enroll_redis_ssl_certificate %%CERT%%;
     enroll_redis_ssl_certificate_key %%KEY%%;';
-my $resolver = 'resolver 127.0.0.1:%%DNS%% valid=1s ipv6=off;
-    resolver_timeout 300ms;';
+my $resolver = $dns->conf;
 
 my %way = (
     socket    => "enroll_redis unix:%%SOCKET%%; $user",
@@ -135,8 +104,8 @@ my %way = (
     plaintls  => "enroll_redis 127.0.0.1:%%TLS%%; $user",
 );
 
-spew("$names/redis.test", '127.0.0.1');
-spew("$names/several.test", '127.0.0.2 127.0.0.3 127.0.0.1');
+$dns->set('redis.test', '127.0.0.1');
+$dns->set('several.test', map { "127.0.0.$_" } 2, 3, 1);
 
 my $stack = stack(
     redis_user => 0,
@@ -145,7 +114,7 @@ my $stack = stack(
         LUREPLAIN => $lure->port, NAMED => $named->tls_port,
         OPEN => $open->port, REPLICA => $replica->port, DEAD => free_port(),
         FILES => $dir, CA => ca_file(), STRANGER => $stranger,
-        CERT => $cert, KEY => $key, DNS => $dns->sockport },
+        CERT => $cert, KEY => $key },
     http => join "\n", map { <<"CONF" } sort keys %way);
     server {
         listen 127.0.0.1:%%PORT_$_%%;
@@ -282,7 +251,7 @@ like join("\n", map { $redis->command('CLIENT', 'LIST') } 1),
 
 fails('later', 'a name that is not known yet',
     qr/resolve failed \(later\.test: .*not found/);
-spew("$names/later.test", '127.0.0.1');
+$dns->set('later.test', '127.0.0.1');
 wait_for { issue('later')->status == 201 } 'the name to be found';
 works('later', 'the name is known now');
 
@@ -364,8 +333,5 @@ pass 'what connects anew is refused';
 $redis->command('ACL', 'SETUSER', 'enroll', 'resetpass', ">$password");
 wait_for { issue('tcp')->status == 201 } 'the password to be right again';
 works('tcp', 'the old password again');
-
-kill 'KILL', $server;
-waitpid $server, 0;
 
 done_testing;

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Enroll::Acl qw(acl_conf);
 use Enroll::Audit qw(audit);
+use Enroll::Dns;
 use Enroll::Load;
 use Enroll::Process;
 use Enroll::Sentinels;
@@ -31,7 +32,8 @@ my ($rules) = slurp(top() . '/docs/operations.md')
 my $set = Enroll::Sentinels->new(name => 'set', password => $password,
     guard => $guard, acl => ["user enroll on >$guard $rules"]);
 my $tls = Enroll::Sentinels->new(name => 'tls', replicas => 0,
-    sentinels => 1, tls => 1);
+    sentinels => 1, tls => 1, password => $password, guard => $guard,
+    acl => ["user enroll on >$guard $rules"]);
 
 my ($first, $second, $third) = map { "127.0.0.1:$_" } $set->ports;
 my $dead = '127.0.0.1:' . free_port();
@@ -55,8 +57,17 @@ my $raver = Enroll::Process->start(output => "$dir/raver.log", argv => [$^X,
     top() . '/t/fake/redis.pl', "127.0.0.1:$raves",
     'answer SENTINEL *2\r\n$9\r\nevil\nhost\r\n$4\r\n6379', 'serve']);
 
+# one that names a name
+my $dns = Enroll::Dns->new;
+$dns->set('sentinel.test', '127.0.0.1');
+my ($calls, $called) = (free_port(), ($set->servers)[0]->port);
+my $caller = Enroll::Process->start(output => "$dir/caller.log", argv => [$^X,
+    top() . '/t/fake/redis.pl', "127.0.0.1:$calls",
+    'answer SENTINEL *2\r\n$11\r\nmaster.test\r\n$' . length($called)
+        . "\\r\\n$called", 'serve']);
+
 wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_) }
-    'a fake sentinel' for $lies, $raves;
+    'a fake sentinel' for $lies, $raves, $calls;
 
 my $users = 'enroll_redis_password_file %%FILES%%/master;
     enroll_redis_sentinel_password_file %%FILES%%/guard;';
@@ -70,8 +81,12 @@ my %way = (
     liar      => "$by enroll 127.0.0.1:$lies $second $third;",
     raver     => "$by enroll 127.0.0.1:$raves $second;",
     user      => "$by enroll $first; enroll_redis_sentinel_user enroll;",
-    tls       => 'enroll_redis_sentinel enroll ' . $tls->addresses . ';
-        enroll_redis_ssl on; enroll_redis_ssl_trusted_certificate %%CA%%;',
+    tls       => "$by enroll " . $tls->addresses . ';
+        enroll_redis_ssl on; enroll_redis_ssl_trusted_certificate %%CA%%;
+        enroll_redis_sentinel_user enroll;',
+    byname    => $dns->conf . " $by enroll sentinel.test:"
+        . ($set->ports)[0] . ';',
+    named     => $dns->conf . " $by enroll 127.0.0.1:$calls;",
 
     name      => "$by another $first $second $third;",
     none      => "$by enroll $dead $dead;",
@@ -86,8 +101,12 @@ my %way = (
         enroll_redis_sentinel_password_file %%FILES%%/guard;",
     nosentinel => "$by enroll 127.0.0.1:"
         . ($set->servers)[0]->port . ';',
-    plain     => 'enroll_redis_sentinel enroll ' . $tls->addresses . ';',
-    stranger  => 'enroll_redis_sentinel enroll ' . $tls->addresses . ';
+    tlswrong  => "$quick enroll_redis_sentinel enroll " . $tls->addresses . ';
+        enroll_redis_ssl on; enroll_redis_ssl_trusted_certificate %%CA%%;
+        enroll_redis_password_file %%FILES%%/master;
+        enroll_redis_sentinel_password_file %%FILES%%/master;',
+    plain     => "$by enroll " . $tls->addresses . ';',
+    stranger  => "$by enroll " . $tls->addresses . ';
         enroll_redis_ssl on; enroll_redis_ssl_trusted_certificate %%CA%%;
         enroll_redis_ssl_name redis.test;',
 );
@@ -176,7 +195,8 @@ ok holds_within(5, sub { issue('liar')->status == 201 }),
     'the first sentinel names a replica: the others are asked';
 works('raver', 'the first sentinel names no address');
 works('user', 'a user at the sentinels, who may do what the docs say');
-works('tls', 'sentinel and master by TLS');
+works('tls', 'sentinel and master by TLS, each with its user and password');
+works('byname', 'a sentinel whose name is found at run time');
 
 fails('name', 'a master that no sentinel knows',
     qr/no sentinel helps \(the last: it knows no master "another"\)/);
@@ -189,6 +209,14 @@ fails('raves', 'all sentinels name no address',
     qr/no sentinel helps \(the last: it names no address of the master/);
 fails('wrong', 'a wrong password for the sentinels',
     qr/no sentinel helps \(the last: AUTH refused/);
+fails('tlswrong', "the master's password is not the sentinels'",
+    qr/no sentinel helps \(the last: AUTH refused/);
+fails('named', 'a master by a name that is not known yet',
+    qr/resolve failed \(master\.test: .*not found/);
+$dns->set('master.test', '127.0.0.2', '127.0.0.1');
+ok holds_within(5, sub { issue('named')->status == 201 }),
+    'a name of two addresses, of which one answers: found, with no reload';
+works('named', 'and the name is good from then on');
 fails('nobody', 'sentinels want a password',
     qr/no sentinel helps \(the last: (?:PING refused|NOAUTH)/);
 fails('noredis', 'the master wants a password', qr/NOAUTH/);
@@ -272,6 +300,6 @@ is $stack->issue->status, 503, 'and stays closed';
 cmp_ok time - $since, '<', 0.3 * ($ENV{ENROLL_PATIENCE} || 1), 'at once';
 is $stack->http->get('/')->status, 200, 'others do not notice';
 
-$_->stop('TERM') for $liar, $raver;
+$_->stop('TERM') for $liar, $raver, $caller;
 
 done_testing;
