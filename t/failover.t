@@ -18,12 +18,9 @@ use constant {
     TIMEOUT => 600,                     # ms, of a call to Redis
 };
 
-# as docs/operations.md says, word for word
-my $docs = slurp(top() . '/docs/operations.md');
-my ($announce) = $docs =~ /redis-cli -h MASTER EVAL '(local here[^']+)'/
-    or die 'docs/operations.md does not say how to announce a failover';
-my ($everywhere, $withdraw) = $docs =~ /redis-cli -c .*EVAL '(local here[^']+)'/g
-    or die 'docs/operations.md does not say how to announce what moves';
+# plan.lua and done.lua, word for word
+my ($plan, $done) = slurp(top() . '/docs/failover.md')
+    =~ /^```lua\n(.*?)^```/msg or die 'docs/failover.md has no scripts';
 
 my $quick = 'enroll_redis_timeout ' . TIMEOUT . 'ms;
     enroll_redis_retry 200ms; enroll_redis_failures 3;';
@@ -155,7 +152,7 @@ $stack = stack(idp => $idp, instances => 2, Enroll::Flood::conf(),
 }
 
 
-# --- by plan, as docs/operations.md says
+# --- by plan, as docs/failover.md says
 
 {
     my $before = () = fences(0);
@@ -168,7 +165,7 @@ $stack = stack(idp => $idp, instances => 2, Enroll::Flood::conf(),
 
     my $old = $set->master;
     my $new = $set->failover(announce => sub {
-        $_[0]->command('EVAL', $announce, 1, 'enroll:{0}:meta') });
+        $_[0]->command('EVAL', $plan, 1, 'enroll:{0}:meta') });
     isnt $new, $old, 'another master, by plan';
     $stack->{redis_server} = $new;
     back_within($flood, BACK, 'a failover by plan');
@@ -185,6 +182,10 @@ $stack = stack(idp => $idp, instances => 2, Enroll::Flood::conf(),
     is scalar(grep { $stack->begin($_->{session})->status != 200
         || $stack->finish($_->{session})->status != 200 } @session), 0,
         'and those who had begun';
+
+    wait_for { Enroll::Sentinels::role($old) eq 'slave' } 'it to follow', 20;
+    $old->command('CLIENT', 'UNPAUSE');
+    $set->finish;
 }
 
 
@@ -232,7 +233,7 @@ my @all;        # all that were told
         my $slot = slot($partition);
         my $from = $cluster->owner($slot);
         my ($n) = grep { $masters[$_] == $from } 0 .. 2;
-        $cluster->command('EVAL', $everywhere, 1, "enroll:{$partition}:meta")
+        $cluster->command('EVAL', $plan, 1, "enroll:{$partition}:meta")
             if $kind{$partition} eq 'planned';
         $cluster->move($slot, $masters[($n + 1) % 3], keys => 100);
     }
@@ -257,9 +258,8 @@ my @all;        # all that were told
 
     my ($master) = $cluster->masters;
     my @partitions = partitions_of($master);
-    at_all($everywhere);
+    at_all($plan);
     $cluster->failover($master);
-    at_all($withdraw);
     back_within($flood, BACK, 'CLUSTER FAILOVER by plan');
 
     my ($told, $fences, $void) = judge('CLUSTER FAILOVER by plan', $flood,
@@ -270,7 +270,8 @@ my @all;        # all that were told
         $_->{why} eq 'planned' } @$fences], [sort { $a <=> $b } @partitions],
         'each of its partitions goes on, by plan';
     is scalar(grep { $_->{why} ne 'planned' } @$fences), 0, '… and no other';
-    is planned(), '', '… and no plan is left behind';
+    at_all($done);
+    is planned(), '', '… and when it is done no plan is left behind';
     is scalar @$void, 0, 'no token is void';
     is scalar Enroll::Flood::done(@$told), scalar @$told, 'they all enroll';
     $cluster->wait_ok;

@@ -252,7 +252,7 @@ sub serving {
 }
 
 
-# announce => sub { … }: by plan, as docs/operations.md says, so that no token
+# announce => sub { … }: by plan, as docs/failover.md says, so that no token
 # is void by it; it is called with the master that is to be relieved.
 
 sub failover {
