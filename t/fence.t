@@ -71,6 +71,10 @@ sub page_there {
     return $stack->http(1)->get('/register', Cookie => $session);
 }
 
+# … in milliseconds
+
+sub in_a_while { return 1000 * (time + 1800) }
+
 # Until the hosts have found Redis again, without a call that asks for more.
 
 sub back {
@@ -272,18 +276,35 @@ subtest 'a plan for another incarnation is none' => sub {
     is $stack->issue->status, 201, 'the plan is used up';
     my $first = $redis->incarnation;
     $redis->restart;
-    $redis->command('HSET', 'enroll:{0}:meta', 'planned', $first);
+    $redis->command('HSET', 'enroll:{0}:meta', 'planned', $first,
+        'planned_until', in_a_while());
     forget(0);
     back();
     none_void($p, 'announced by the name of what had ended');
 
     for my $planned ('1', '', 'x' x 40) {
         $p = people("wrong-$planned");
-        $redis->command('HSET', 'enroll:{0}:meta', 'planned', $planned);
+        $redis->command('HSET', 'enroll:{0}:meta', 'planned', $planned,
+            'planned_until', in_a_while());
         $redis->restart;
         back();
         all_void($p, "planned: '$planned'");
-        is meta()->{planned}, undef, 'and forgotten';
+        is_deeply [@{ meta() }{qw(planned planned_until)}], [undef, undef],
+            'and forgotten';
+    }
+
+    my %untils = (past => in_a_while() - 3_600_000,
+        far => in_a_while() + 3_600_000, none => undef,
+        odd => 'x');
+    for my $until (sort keys %untils) {
+        $p = people("until-$until");
+        $redis->plan;
+        $redis->command('HDEL', 'enroll:{0}:meta', 'planned_until');
+        $redis->command('HSET', 'enroll:{0}:meta', 'planned_until',
+            $untils{$until}) if defined $untils{$until};
+        $redis->restart;
+        back();
+        all_void($p, "planned until: $until");
     }
 };
 
@@ -291,7 +312,7 @@ subtest 'a plan for another incarnation is none' => sub {
 subtest 'a plan for a partition that nobody has used' => sub {
     fresh();
     $redis->command('HSET', 'enroll:{0}:meta', 'planned',
-        $redis->incarnation);
+        $redis->incarnation, 'planned_until', in_a_while());
     $redis->restart;
     back();
     my $p = people('unused');

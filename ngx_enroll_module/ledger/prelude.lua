@@ -181,7 +181,7 @@ local function begin_epoch(meta, why)
     -- first of all, or a server without memory for it forgets the count
     redis.call('HSET', META, 'epoch', EPOCH, 'incarnation', HERE,
                'process', PROCESS, 'seq', decimal(SEQ))
-    redis.call('HDEL', META, 'planned')
+    redis.call('HDEL', META, 'planned', 'planned_until')
     redis.call('UNLINK', LIVE)
     tell('fence', nil, nil, { 'why', why, 'from', from, 'to', EPOCH,
                               'voided', decimal(voided) })
@@ -193,6 +193,14 @@ end
 -- taken for one that went back in time.
 local function replaced(epoch)
     return SEEN_EPOCH > epoch and math.abs(now - SEEN_EPOCH) < 3000
+end
+
+-- An operator means to end this incarnation, within the hour: a plan that was
+-- forgotten, or comes out of a backup, is not one.
+local function planned(meta)
+    local left = (tonumber(meta.planned_until) or 0) - now
+    return meta.planned and meta.planned == meta.incarnation
+           and left > 0 and left <= 60 * 60 * 1000
 end
 
 -- A token can be spent only in the epoch that issued it (I10): the epoch ends
@@ -238,12 +246,12 @@ local function fence()
         redis.call('HSET', META, 'process', PROCESS)
         return
     end
-    if not meta.planned or meta.planned ~= meta.incarnation then
+    if not planned(meta) then
         begin_epoch(meta, 'incarnation')
         return
     end
     redis.call('HSET', META, 'incarnation', HERE, 'process', PROCESS)
-    redis.call('HDEL', META, 'planned')
+    redis.call('HDEL', META, 'planned', 'planned_until')
     tell('fence', nil, nil, { 'why', 'planned', 'from', EPOCH, 'to', EPOCH,
                               'voided', '0' })
 end

@@ -200,7 +200,8 @@ sub plan {
     my ($self, $partition) = @_;
     my $meta = "enroll:{$partition}:meta";
     my $owner = $self->owner($self->slot($meta));
-    $owner->command('HSET', $meta, 'planned', $owner->incarnation);
+    $owner->command('HSET', $meta, 'planned', $owner->incarnation,
+        'planned_until', 1000 * (time + 1800));
     return;
 }
 

@@ -152,7 +152,8 @@ sub stop {
 sub plan {
     my ($self) = @_;
     my $here = $self->incarnation;
-    $self->command('HSET', $_, 'planned', $here)
+    $self->command('HSET', $_, 'planned', $here,
+        'planned_until', int(1000 * (time + 1800)))
         for grep { /:meta$/ } $self->keys;
     return $self;
 }
