@@ -71,8 +71,8 @@ chaos: deps-chaos module
 	$(AS_ROOT) t/chaos/run --topology $(TOPOLOGY) --seconds $(SECONDS) \
 	--seed $(SEED) --module build/nginx/ngx_http_enroll_module.so
 
-mutants: deps
-	t/chaos/mutants/run
+mutants: deps-chaos
+	$(AS_ROOT) t/chaos/mutants/run
 
 lint:
 	tools/deps.sh lint
