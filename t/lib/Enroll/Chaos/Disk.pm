@@ -15,7 +15,7 @@ use strict;
 use warnings;
 
 use File::Path qw(make_path);
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 use Enroll::Chaos::Space qw(run);
 use Enroll::Dir qw(spew);
@@ -152,6 +152,10 @@ sub age {
 
 sub old {
     my ($self, $node, $seconds, $n) = @_;
+
+    # early in a run the first one is not
+    my $young = ($self->{copies}[0] // 0) + $seconds - time;
+    sleep $young if $young > 0;
 
     my @old = reverse grep { $_ <= time - $seconds } @{$self->{copies}};
     die "no copy is that old\n" if !@old;
