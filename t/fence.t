@@ -309,6 +309,19 @@ subtest 'a plan for another incarnation is none' => sub {
 };
 
 
+subtest 'a ledger of the version before' => sub {
+    fresh();
+    my $p = people('upgrade');
+    $redis->command('HDEL', 'enroll:{0}:meta', 'incarnation');
+    $redis->command('HSET', 'enroll:{0}:meta', 'epoch', 1);
+    $redis->command('HSET', "enroll:{0}:token:$p->{$_}", 'epoch', 1)
+        for qw(id session_id);
+    forget($_) for 0, 1;
+    all_void($p, 'upgrade');
+    is told((fences())[0]), 'incarnation 2', 'an event tells of it';
+};
+
+
 subtest 'a plan for a partition that nobody has used' => sub {
     fresh();
     $redis->command('HSET', 'enroll:{0}:meta', 'planned',
@@ -370,7 +383,10 @@ sub relapse {
 
     passed($stack->redeem($p->{token}), "$name: a token is spent");
     passed($stack->finish($p->{session}), 'a passkey is registered');
-    $stack->wait_record($p->{session_id}, state => 'enrolled');
+    # the host has heard of it: what it has not, it settles again
+    wait_for { grep { ($_->{to} // '') eq 'enrolled'
+        && $_->{id} eq $p->{session_id} } $stack->log_lines }
+        'the settlement';
     $go_back->();
     back();
     is $stack->record($p->{id})->{state}, 'issued', 'Redis has forgotten it';
