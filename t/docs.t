@@ -48,6 +48,7 @@ sub shape {
     $text =~ s/(?:\xe2\x80\xa6|\x{2026})//g;     # an ellipsis
     $text =~ s/en([rs])_[\w-]+/en$1_/g;
     $text =~ s/[0-9a-f]{32,}/HEX/g;
+    $text =~ s/\b[0-9a-f]{16} [0-9a-f]{16}\b/PROCESS/g;
     $text =~ s/\b1\d{12}(?:-\d+)?\b/TIME/g;
     $text =~ s/[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ UTC \d+/DATE/g;
     $text =~ s/localhost:\d+/localhost/g;

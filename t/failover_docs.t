@@ -238,12 +238,13 @@ sub reachable {
 
 sub end_it {
     my ($name, $at, %arg) = @_;
-    my ($step) = steps('End it');
+    my ($step, $save) = steps('End it');
     my ($command, $want) = @$step;
     $command =~ s/redis-2/$at/;
     my $counts = counts(shows([$command, $want],
         one => $arg{one}));
     is total($counts), $arg{of} // PARTITIONS, "$name: ended for all of them";
+    shows([$save->[0] =~ s/redis-2/$at/r, $save->[1]]);
     return $counts;
 }
 
