@@ -34,6 +34,11 @@ ngx_http_enroll_observe(ngx_enroll_call_t *call, ngx_enroll_result_t *result)
     emcf = ngx_http_cycle_get_module_main_conf((ngx_cycle_t *) ngx_cycle,
                                                ngx_http_enroll_module);
 
+    if (result->unreplicated) {
+        ngx_http_enroll_zone_count(emcf->zone,
+                                   NGX_HTTP_ENROLL_COUNT_UNREPLICATED);
+    }
+
     for (i = 0; i < result->nevents; i++) {
         ngx_http_enroll_observe_event(emcf, &result->events[i], call);
         ngx_http_enroll_event_write(elcf, NGX_LOG_NOTICE,

@@ -8,6 +8,10 @@
 
 #define NGX_HTTP_ENROLL_REDIS_PASSWORD_MAX  1024
 
+/* that can be waited for, and for how long: what a timeout allows, below */
+#define NGX_HTTP_ENROLL_REDIS_REPLICAS_MAX  100
+#define NGX_HTTP_ENROLL_REDIS_WAIT_MAX      20000
+
 /* intermediates between Redis' certificate and the trusted one */
 #define NGX_HTTP_ENROLL_REDIS_SSL_DEPTH  3
 
@@ -27,6 +31,8 @@ static char *ngx_http_enroll_redis_finish_main(ngx_conf_t *cf,
 static char *ngx_http_enroll_redis_finish(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf);
 static char *ngx_http_enroll_redis_users(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf);
+static char *ngx_http_enroll_redis_times(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf);
 static char *ngx_http_enroll_redis_servers(ngx_conf_t *cf,
     ngx_http_enroll_redis_conf_t *conf, ngx_enroll_redis_conf_t *ready);
@@ -131,6 +137,9 @@ ngx_http_enroll_redis_create_conf(ngx_http_enroll_redis_conf_t *conf)
     conf->failures = NGX_CONF_UNSET;
     conf->retry = NGX_CONF_UNSET_MSEC;
 
+    conf->replicas = NGX_CONF_UNSET;
+    conf->wait = NGX_CONF_UNSET_MSEC;
+
     conf->ssl = NGX_CONF_UNSET;
     conf->ssl_verify = NGX_CONF_UNSET;
     ngx_str_null(&conf->ssl_trusted_certificate);
@@ -197,6 +206,7 @@ ngx_http_enroll_redis_given(const ngx_http_enroll_redis_conf_t *conf)
            || conf->queue != NGX_CONF_UNSET
            || conf->failures != NGX_CONF_UNSET
            || conf->retry != NGX_CONF_UNSET_MSEC
+           || conf->replicas != NGX_CONF_UNSET
            || conf->ssl != NGX_CONF_UNSET
            || conf->ssl_verify != NGX_CONF_UNSET
            || conf->ssl_trusted_certificate.data
@@ -232,6 +242,9 @@ ngx_http_enroll_redis_merge(ngx_http_enroll_redis_conf_t *prev,
     ngx_conf_merge_value(conf->queue, prev->queue, 1024);
     ngx_conf_merge_value(conf->failures, prev->failures, 5);
     ngx_conf_merge_msec_value(conf->retry, prev->retry, 500);
+
+    ngx_conf_merge_value(conf->replicas, prev->replicas, 0);
+    ngx_conf_merge_msec_value(conf->wait, prev->wait, 0);
 
     ngx_conf_merge_value(conf->ssl, prev->ssl, 0);
     ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 1);
@@ -278,7 +291,9 @@ ngx_http_enroll_redis_finish(ngx_conf_t *cf,
 
     ready = &shared->conf;
 
-    if (ngx_http_enroll_redis_users(cf, conf) != NGX_CONF_OK) {
+    if (ngx_http_enroll_redis_users(cf, conf) != NGX_CONF_OK
+        || ngx_http_enroll_redis_times(cf, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -289,6 +304,8 @@ ngx_http_enroll_redis_finish(ngx_conf_t *cf,
     ready->queue = conf->queue;
     ready->failures = conf->failures;
     ready->retry = conf->retry;
+    ready->replicas = conf->replicas;
+    ready->wait = conf->wait;
     ready->probe = ngx_enroll_script_probe;
 
     ready->topology = conf->topology;
@@ -334,6 +351,36 @@ ngx_http_enroll_redis_users(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * A call may have to wait for those before it, then for its own replicas: that
+ * these are missing must not look as if Redis were.
+ */
+
+static char *
+ngx_http_enroll_redis_times(ngx_conf_t *cf,
+    ngx_http_enroll_redis_conf_t *conf)
+{
+    u_char  message[256],
+            wait[NGX_HTTP_ENROLL_TIME_LEN],
+            timeout[NGX_HTTP_ENROLL_TIME_LEN],
+            least[NGX_HTTP_ENROLL_TIME_LEN];
+
+    if (3 * conf->wait <= conf->timeout) {
+        return NGX_CONF_OK;
+    }
+
+    *ngx_snprintf(message, sizeof(message) - 1,
+                  "\"enroll_redis_wait\" of %s needs "
+                  "\"enroll_redis_timeout %s\" or more, it is %s: a call may "
+                  "have to wait for others first, and Redis takes its time",
+                  ngx_http_enroll_time(wait, conf->wait),
+                  ngx_http_enroll_time(least, 3 * conf->wait),
+                  ngx_http_enroll_time(timeout, conf->timeout)) = '\0';
+
+    return ngx_http_enroll_redis_error(cf, conf, (char *) message);
 }
 
 
@@ -736,6 +783,53 @@ ngx_http_enroll_redis_url(ngx_conf_t *cf, ngx_http_enroll_redis_conf_t *conf,
     if (url->naddrs == 0) {
         ngx_strlow(url->host.data, url->host.data, url->host.len);
     }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_enroll_redis_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                      n, time;
+    ngx_str_t                     *value;
+    ngx_http_enroll_redis_conf_t  *rcf;
+
+    rcf = (ngx_http_enroll_redis_conf_t *) ((u_char *) conf + cmd->offset);
+
+    if (rcf->replicas != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        rcf->replicas = 0;
+        rcf->wait = 0;
+        return NGX_CONF_OK;
+    }
+
+    n = NGX_ERROR;
+    time = NGX_ERROR;
+
+    if (cf->args->nelts == 3) {
+        n = ngx_atoi(value[1].data, value[1].len);
+        time = ngx_parse_time(&value[2], 0);
+    }
+
+    if (n < 1 || n > NGX_HTTP_ENROLL_REDIS_REPLICAS_MAX
+        || time < 1 || time > NGX_HTTP_ENROLL_REDIS_WAIT_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must be \"off\", or how many replicas, 1 "
+                           "to %d, and a time from 1ms to %ds", &value[0],
+                           NGX_HTTP_ENROLL_REDIS_REPLICAS_MAX,
+                           NGX_HTTP_ENROLL_REDIS_WAIT_MAX / 1000);
+        return NGX_CONF_ERROR;
+    }
+
+    rcf->replicas = n;
+    rcf->wait = (ngx_msec_t) time;
 
     return NGX_CONF_OK;
 }

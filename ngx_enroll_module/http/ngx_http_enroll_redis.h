@@ -43,6 +43,9 @@ typedef struct {
     ngx_int_t                         failures;
     ngx_msec_t                        retry;
 
+    ngx_int_t                         replicas;  /* 0: off */
+    ngx_msec_t                        wait;
+
     ngx_flag_t                        ssl;
     ngx_flag_t                        ssl_verify;
     ngx_str_t                         ssl_trusted_certificate;
@@ -85,6 +88,8 @@ char *ngx_http_enroll_redis_address(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_enroll_redis_sentinel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_redis_cluster(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_enroll_redis_wait(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_enroll_redis_string(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -159,6 +164,9 @@ extern ngx_http_enroll_bounds_t  ngx_http_enroll_redis_retry_bounds;
     ngx_http_enroll_redis_command("enroll_redis_retry", NGX_CONF_TAKE1,       \
         ngx_http_enroll_set_time, redis.retry,                              \
         &ngx_http_enroll_redis_retry_bounds),                                 \
+                                                                              \
+    ngx_http_enroll_redis_command("enroll_redis_wait", NGX_CONF_TAKE12,       \
+        ngx_http_enroll_redis_wait, redis, NULL),                             \
                                                                               \
     ngx_http_enroll_redis_command("enroll_redis_ssl", NGX_CONF_FLAG,          \
         ngx_conf_set_flag_slot, redis.ssl, NULL),                             \

@@ -79,7 +79,8 @@ const ngx_str_t  ngx_http_enroll_count_names[NGX_HTTP_ENROLL_COUNTS] = {
     ngx_string("evicted"),
     ngx_string("notified"),
     ngx_string("notify_failed"),
-    ngx_string("journal_failed")
+    ngx_string("journal_failed"),
+    ngx_string("unreplicated")
 };
 
 

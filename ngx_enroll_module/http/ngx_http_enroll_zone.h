@@ -36,6 +36,7 @@ typedef enum {
     NGX_HTTP_ENROLL_COUNT_NOTIFIED,          /* events acknowledged */
     NGX_HTTP_ENROLL_COUNT_NOTIFY_FAILED,     /* tries that were not */
     NGX_HTTP_ENROLL_COUNT_JOURNAL_FAILED,    /* calls that were not written */
+    NGX_HTTP_ENROLL_COUNT_UNREPLICATED,      /* that too few replicas had */
     NGX_HTTP_ENROLL_COUNTS
 } ngx_http_enroll_count_e;
 

@@ -11,6 +11,7 @@
 
 local record = load(RECORD)
 if record.op == OP then
+    touch()
     local done = record.state == 'redeemed'
     retell('begin', done and record, record.begun_at)
     return reply(done and 'ok' or ended(record))

@@ -18,6 +18,7 @@ end
 
 local record = load(RECORD)
 if record.op == OP then
+    touch()
     local done = record.state == 'claimed'
     retell('claim', done and record, record.claimed_at)
     return reply(done and 'ok' or ended(record))

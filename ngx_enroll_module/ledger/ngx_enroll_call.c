@@ -44,6 +44,10 @@ static ngx_uint_t ngx_enroll_call_own_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static ngx_uint_t ngx_enroll_call_same_session(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
+static void ngx_enroll_call_keep(ngx_enroll_call_t *call,
+    const ngx_enroll_redis_op_t *op, ngx_enroll_result_t *result);
+static ngx_uint_t ngx_enroll_call_grants(ngx_enroll_call_t *call,
+    const ngx_enroll_result_t *result);
 static void ngx_enroll_call_journal(ngx_enroll_call_t *call,
     ngx_enroll_redis_op_t *op);
 static void ngx_enroll_call_proceed(ngx_enroll_call_t *call, ngx_int_t rc);
@@ -192,6 +196,7 @@ ngx_int_t
 ngx_enroll_call_show(ngx_enroll_call_t *call, const ngx_str_t *id)
 {
     call->script = NGX_ENROLL_SCRIPT_SHOW;
+    call->durable = 0;
     call->eval = 0;
     call->keys.nelts = 0;
     call->args.nelts = 0;
@@ -225,6 +230,7 @@ ngx_enroll_call_submit(ngx_enroll_call_t *call, ngx_array_t *argv)
     op->handler = ngx_enroll_call_reply;
     op->data = call;
     op->repeat = 1;                     /* the operation id makes it safe */
+    op->durable = call->durable;
 
     ngx_enroll_redis_send(call->ledger->redis, op);
 
@@ -383,6 +389,10 @@ ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
 
     } else {
         ngx_enroll_call_verify(call, result);
+
+        if (call->durable) {
+            ngx_enroll_call_keep(call, op, result);
+        }
     }
 
     ngx_enroll_call_journal(call, op);
@@ -752,6 +762,57 @@ ngx_enroll_call_same_session(ngx_enroll_call_t *call,
                && CRYPTO_memcmp(session->data, result->session.data,
                                 session->len)
                   == 0);
+}
+
+
+/*
+ * What too few replicas have may be forgotten: what it grants is not acted
+ * upon, as if the reply had been lost. What it refuses is refused.
+ */
+
+static void
+ngx_enroll_call_keep(ngx_enroll_call_t *call,
+    const ngx_enroll_redis_op_t *op, ngx_enroll_result_t *result)
+{
+    if (!ngx_enroll_call_grants(call, result)) {
+        /* and may have written nothing, of which nothing can be missing */
+        return;
+    }
+
+    ngx_enroll_redis_kept(call->ledger->redis, op);
+
+    if (op->kept) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "enroll: too few replicas have the %V of token %*s",
+                  &ngx_enroll_script(call->script)->name,
+                  (size_t) NGX_ENROLL_HEX_LEN, call->id);
+
+    result->verdict = NGX_ENROLL_UNAVAILABLE;
+    result->lost = 1;
+    result->unreplicated = 1;
+}
+
+
+static ngx_uint_t
+ngx_enroll_call_grants(ngx_enroll_call_t *call,
+    const ngx_enroll_result_t *result)
+{
+    switch (result->verdict) {
+
+    case NGX_ENROLL_OK:
+    case NGX_ENROLL_REPEAT:
+        return 1;
+
+    case NGX_ENROLL_TAMPERED:
+        /* whatever the record is, it is revoked */
+        return call->script == NGX_ENROLL_SCRIPT_REVOKE;
+
+    default:
+        return 0;
+    }
 }
 
 

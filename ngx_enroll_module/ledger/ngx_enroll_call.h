@@ -52,6 +52,8 @@ typedef struct {
 typedef struct {
     ngx_enroll_reason_e   verdict;
     ngx_uint_t            lost;            /* no reply, but perhaps executed */
+    ngx_uint_t            unreplicated;    /* executed, but too few replicas
+                                              have it: unavailable */
     int64_t               now;
 
     ngx_str_t             token;           /* again, repeat: the id */
@@ -137,6 +139,8 @@ struct ngx_enroll_call_s {
 
     u_char                       text[NGX_ENROLL_TOKEN_LEN];
 
+    unsigned                     durable:1;  /* what it grants is acted upon
+                                                once replicas have it */
     unsigned                     eval:1;   /* the server lacks the script */
     unsigned                     lost:1;   /* a reply was, once */
 };

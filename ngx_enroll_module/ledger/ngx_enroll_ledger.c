@@ -11,6 +11,8 @@ static ngx_enroll_call_t *ngx_enroll_ledger_start(ngx_enroll_ledger_t *ledger,
 static ngx_enroll_call_t *ngx_enroll_ledger_ask(ngx_enroll_ledger_t *ledger,
     ngx_enroll_script_e script, const ngx_enroll_bearer_t *bearer,
     ngx_uint_t flag, ngx_enroll_call_handler_pt handler, void *data);
+static ngx_uint_t ngx_enroll_ledger_durable(ngx_enroll_script_e script,
+    ngx_uint_t flag);
 static ngx_int_t ngx_enroll_claim_step(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static ngx_int_t ngx_enroll_settle_step(ngx_enroll_call_t *call,
@@ -69,6 +71,7 @@ ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
     }
 
     call->step = ngx_enroll_claim_step;
+    call->durable = 1;
 
     rc = NGX_OK;
 
@@ -245,6 +248,30 @@ ngx_enroll_ledger_start(ngx_enroll_ledger_t *ledger,
 }
 
 
+/*
+ * What spends the token is: a redeem, a claim, and a begin that may redeem.
+ * What is lost of a mere begin, or of an issue, closes, and opens nothing.
+ */
+
+static ngx_uint_t
+ngx_enroll_ledger_durable(ngx_enroll_script_e script, ngx_uint_t flag)
+{
+    switch (script) {
+
+    case NGX_ENROLL_SCRIPT_REDEEM:
+        /* the flag: it never redeems */
+        return !flag;
+
+    case NGX_ENROLL_SCRIPT_BEGIN:
+        /* the flag: by the token itself */
+        return flag;
+
+    default:
+        return 0;
+    }
+}
+
+
 /* a call that takes nothing but the bearer and one flag */
 
 static ngx_enroll_call_t *
@@ -259,6 +286,8 @@ ngx_enroll_ledger_ask(ngx_enroll_ledger_t *ledger,
     if (call == NULL) {
         return NULL;
     }
+
+    call->durable = ngx_enroll_ledger_durable(script, flag);
 
     rc = ngx_enroll_call_number(call, flag);
 

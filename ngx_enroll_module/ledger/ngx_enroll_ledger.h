@@ -137,7 +137,8 @@ typedef struct {
  * Each verb starts a call and returns it, or NULL (no memory, OpenSSL):
  * nothing was sent then. The handler is never called from within.
  * Arguments are copied. A verdict of NGX_ENROLL_UNAVAILABLE says that Redis
- * did not answer: whatever was asked for, it must not be acted upon.
+ * did not answer, or that too few replicas have what it wrote: whatever was
+ * asked for, it must not be acted upon.
  */
 ngx_enroll_call_t *ngx_enroll_redeem(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, ngx_enroll_call_handler_pt handler,
@@ -148,8 +149,8 @@ ngx_enroll_call_t *ngx_enroll_begin(ngx_enroll_ledger_t *ledger,
 
 /*
  * ordered: a begin must have come before. The call's op is the claim's id,
- * which the settlement names. A claim whose caller detached, or whose reply
- * never came, is released as soon as the ledger answers: it was not
+ * which the settlement names. A claim whose caller detached, whose reply never
+ * came, or which too few replicas have, is released as soon as the ledger answers: it was not
  * forwarded. facts go to the record as they are: what is known of the
  * authenticator.
  */

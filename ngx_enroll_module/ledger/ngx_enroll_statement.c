@@ -54,6 +54,7 @@ ngx_enroll_revoke(ngx_enroll_ledger_t *ledger,
 
     call->handler = handler;
     call->data = data;
+    call->durable = 1;                  /* who is told so relies on it */
     call->step = ngx_enroll_revoke_step;
     ngx_memset(call->id, '0', NGX_ENROLL_HEX_LEN);
 

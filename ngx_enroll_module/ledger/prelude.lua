@@ -284,6 +284,13 @@ local function change(event, record, to, fields, extra)
     tell(event, ID, record, entry)
 end
 
+-- What a call finds to be done already is written once more. The proxy waits
+-- for replicas by WAIT, which speaks for what its own connection has written:
+-- the call that did it may have come on another.
+local function touch()
+    redis.call('HSET', META, 'epoch', EPOCH)
+end
+
 local function expire(record)
     redis.call('ZREM', LIVE, ID)
     change('expire', record, 'expired', { 'expired_at', decimal(now) }, {})

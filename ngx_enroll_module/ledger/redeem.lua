@@ -10,6 +10,7 @@
 
 local record = load(RECORD)
 if record.op == OP then
+    touch()
     local done = record.state == 'redeemed'
     retell('redeem', done and record, record.redeemed_at)
     return reply(done and 'ok' or ended(record))

@@ -19,6 +19,7 @@ local ANSWER, SUBJECT = KEYS[5], KEYS[6]
 
 local before, id = answered(ANSWER, 'revoke')
 if before and load(RECORD).op ~= OP then
+    touch()
     return answer(before == 'ok' and 'repeat' or before, { 'token', id })
 end
 

@@ -92,6 +92,22 @@ ngx_enroll_redis_send(ngx_enroll_redis_t *redis, ngx_enroll_redis_op_t *op)
 
 
 void
+ngx_enroll_redis_kept(ngx_enroll_redis_t *redis,
+    const ngx_enroll_redis_op_t *op)
+{
+    ngx_enroll_redis_node_t  *node;
+
+    node = redis->cluster
+           ? ngx_enroll_redis_cluster_node(redis->cluster, op->slot)
+           : &redis->node;
+
+    if (node) {
+        ngx_enroll_redis_node_kept(node, op);
+    }
+}
+
+
+void
 ngx_enroll_redis_stat(ngx_enroll_redis_t *redis,
     ngx_enroll_redis_stat_t *stat)
 {

@@ -58,6 +58,10 @@ struct ngx_enroll_redis_conf_s {
     ngx_msec_t           retry;          /* between two connection attempts
                                             while the circuit is open */
 
+    ngx_uint_t           replicas;       /* that have to have what a durable
+                                            operation wrote; 0: none */
+    ngx_msec_t           wait;           /* … within this time */
+
     /*
      * Where the server is told by others, who are asked first: addrs and host
      * are empty then.
@@ -93,6 +97,9 @@ typedef struct ngx_enroll_redis_op_s  ngx_enroll_redis_op_t;
  *
  * and op->failure says why in a word where rc is not NGX_OK. reply is in
  * op->pool, which is destroyed when the handler returns, unless it was kept.
+ * Of a durable operation op->kept says whether enough replicas have what it
+ * wrote; where rc is NGX_OK and it is 0, it was executed and may be forgotten,
+ * and op->failure says what is missing.
  */
 typedef void (*ngx_enroll_redis_handler_pt)(ngx_enroll_redis_op_t *op,
     ngx_int_t rc, ngx_enroll_resp_t *reply);
@@ -109,6 +116,13 @@ struct ngx_enroll_redis_op_s {
      * operation id or changes nothing.
      */
     unsigned                      repeat:1;
+
+    /*
+     * Somebody acts upon it, so it must not be forgotten. Each run of it has
+     * to write something: what only reads waits for nothing.
+     */
+    unsigned                      durable:1;
+    unsigned                      kept:1;
 
     /* of its keys, in a cluster; SLOT_ANY, the default, where it has none */
     ngx_uint_t                    slot;
@@ -160,6 +174,13 @@ void ngx_enroll_redis_send(ngx_enroll_redis_t *redis,
  * it is in, which is the caller's to destroy, once the handler has returned.
  */
 ngx_pool_t *ngx_enroll_redis_op_keep(ngx_enroll_redis_op_t *op);
+
+/*
+ * A durable operation has ended with NGX_OK, and has written something: the
+ * log tells once that replicas are missing, and that they no longer are.
+ */
+void ngx_enroll_redis_kept(ngx_enroll_redis_t *redis,
+    const ngx_enroll_redis_op_t *op);
 
 
 /*

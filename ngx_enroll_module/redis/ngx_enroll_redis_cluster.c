@@ -66,6 +66,22 @@ ngx_enroll_redis_cluster_send(ngx_enroll_redis_cluster_t *cluster,
 }
 
 
+ngx_enroll_redis_node_t *
+ngx_enroll_redis_cluster_node(ngx_enroll_redis_cluster_t *cluster,
+    ngx_uint_t slot)
+{
+    ngx_uint_t  n;
+
+    if (slot >= NGX_ENROLL_SLOTS) {
+        return NULL;
+    }
+
+    n = cluster->slots[slot];
+
+    return n ? &cluster->members[n - 1]->node : NULL;
+}
+
+
 void
 ngx_enroll_redis_cluster_stat(ngx_enroll_redis_cluster_t *cluster,
     ngx_enroll_redis_stat_t *stat)

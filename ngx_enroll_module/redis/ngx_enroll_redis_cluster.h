@@ -59,6 +59,10 @@ void ngx_enroll_redis_cluster_init(ngx_enroll_redis_cluster_t *cluster,
 void ngx_enroll_redis_cluster_send(ngx_enroll_redis_cluster_t *cluster,
     ngx_enroll_redis_op_t *op);
 
+/* Who has the slot, as far as it is known; NULL: nobody. */
+ngx_enroll_redis_node_t *ngx_enroll_redis_cluster_node(
+    ngx_enroll_redis_cluster_t *cluster, ngx_uint_t slot);
+
 /* Of all nodes together. */
 void ngx_enroll_redis_cluster_stat(ngx_enroll_redis_cluster_t *cluster,
     ngx_enroll_redis_stat_t *stat);

@@ -35,6 +35,8 @@ ngx_enroll_redis_connection_init(ngx_enroll_redis_connection_t *conn)
     ngx_queue_init(&conn->fifo);
     conn->unsent = ngx_queue_sentinel(&conn->fifo);
 
+    ngx_enroll_redis_wait_init(conn);
+
     /* not ngx_cycle->log itself: a handler of its own says which server */
     conn->log = *ngx_cycle->log;
     conn->log.handler = ngx_enroll_redis_connection_log;
@@ -94,6 +96,8 @@ ngx_enroll_redis_connection_send(ngx_enroll_redis_connection_t *conn,
     conn->nfifo++;
     conn->c->idle = 0;
 
+    ngx_enroll_redis_wait_follow(conn, op);
+
     if (conn->unsent == ngx_queue_sentinel(&conn->fifo)) {
         conn->unsent = &op->queue;
         (void) ngx_enroll_redis_connection_write(conn);
@@ -143,6 +147,8 @@ ngx_enroll_redis_connection_close(ngx_enroll_redis_connection_t *conn,
         /* it may be elsewhere now */
         server->current = server->naddrs;
     }
+
+    ngx_enroll_redis_wait_close(conn);
 
     conn->state = NGX_ENROLL_REDIS_CLOSED;
     conn->retired = NULL;
@@ -443,9 +449,15 @@ ngx_enroll_redis_connection_reply(ngx_enroll_redis_connection_t *conn)
         return NGX_OK;
     }
 
-    ngx_enroll_redis_connection_take(conn, op);
+    if (op == conn->wait) {
+        if (ngx_enroll_redis_wait_reply(conn) != NGX_OK) {
+            return NGX_DONE;
+        }
 
-    conn->owner->reply(conn, op);
+    } else if (!ngx_enroll_redis_wait_hold(conn, op)) {
+        ngx_enroll_redis_connection_take(conn, op);
+        conn->owner->reply(conn, op);
+    }
 
     if (conn->state != NGX_ENROLL_REDIS_READY) {
         /* the operation was sent anew, and that failed */

@@ -1,8 +1,9 @@
 
 /*
  * One connection to one server: how it comes about (connect.c), how it is
- * greeted (hello.c), and the operations written to it and not yet answered
- * (connection.c). Which server, how many connections, and what becomes of
+ * greeted (hello.c), the operations written to it and not yet answered
+ * (connection.c), and those that are answered and wait for replicas (wait.c).
+ * Which server, how many connections, and what becomes of
  * the operations of a lost one is for its owner to say.
  */
 
@@ -15,8 +16,8 @@
 #include <ngx_event_connect.h>
 
 
-/* AUTH, SELECT, CLIENT SETNAME, ROLE, the probe, PING */
-#define NGX_ENROLL_REDIS_HELLO_MAX  6
+/* AUTH, SELECT, CLIENT SETNAME, ROLE, the probe, WAITAOF, WAIT, PING */
+#define NGX_ENROLL_REDIS_HELLO_MAX  8
 
 
 typedef enum {
@@ -111,7 +112,14 @@ struct ngx_enroll_redis_connection_s {
 
     ngx_queue_t                      fifo;
     ngx_queue_t                     *unsent;     /* the first not yet sent */
-    ngx_uint_t                       nfifo;
+    ngx_uint_t                       nfifo;      /* and held */
+
+    ngx_queue_t                      held;       /* answered, not yet kept */
+    ngx_enroll_redis_op_t           *wait;       /* WAIT, in the fifo */
+    ngx_uint_t                       unwaited;   /* durable ones in the fifo
+                                                    that no WAIT follows */
+    ngx_event_t                      waits;      /* posted: writes one */
+    ngx_uint_t                       aof;        /* it is WAITAOF */
 
     const char                      *retired;    /* close it when drained */
     u_char                           detail[160];
@@ -167,6 +175,29 @@ ngx_int_t ngx_enroll_redis_hello_create(ngx_enroll_redis_connection_t *conn);
 /* *failure is set where the server will not do. */
 void ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
     const ngx_enroll_resp_t *reply, const char **failure);
+
+
+/* wait.c */
+
+void ngx_enroll_redis_wait_init(ngx_enroll_redis_connection_t *conn);
+
+/* op has just been put into the fifo. */
+void ngx_enroll_redis_wait_follow(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_op_t *op);
+
+/* op, answered, is not to end yet: it is held. */
+ngx_uint_t ngx_enroll_redis_wait_hold(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_op_t *op);
+
+/* conn->wait is answered. NGX_OK, or NGX_DONE: the connection is closed. */
+ngx_int_t ngx_enroll_redis_wait_reply(ngx_enroll_redis_connection_t *conn);
+
+/* What is written to it now has to wait for others. */
+ngx_uint_t ngx_enroll_redis_wait_pending(
+    const ngx_enroll_redis_connection_t *conn);
+
+/* It is being closed: what was held is first in the fifo. */
+void ngx_enroll_redis_wait_close(ngx_enroll_redis_connection_t *conn);
 
 
 /* worker_shutdown_timeout: nothing more is to be tried */

@@ -1,11 +1,14 @@
 
 /*
- * The greeting: AUTH, SELECT, CLIENT SETNAME, ROLE, the probe and PING in one
- * write, and what the answers must say before the connection is used.
+ * The greeting: AUTH, SELECT, CLIENT SETNAME, ROLE, the probe, WAITAOF, WAIT
+ * and PING in one write, and what the answers must say before the connection
+ * is used.
  *
  * ROLE is answered by a server that loads its data set or has lost its
  * master; PING is not. CLIENT, ROLE and PING may be forbidden by an ACL; only
- * ROLE is missed then.
+ * ROLE is missed then. Where replicas are waited for, WAITAOF is what is used
+ * if it may be: a server before 7.2 does not know it, one without an AOF
+ * refuses it, and a user may be denied it. WAIT is needed then.
  */
 
 #include "ngx_enroll_redis_connection.h"
@@ -27,6 +30,8 @@ static ngx_int_t ngx_enroll_redis_hello_select(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
 static ngx_int_t ngx_enroll_redis_hello_probe(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
+static ngx_int_t ngx_enroll_redis_hello_wait(
+    ngx_enroll_redis_connection_t *conn, ngx_str_t *commands);
 static ngx_int_t ngx_enroll_redis_hello_add(
     ngx_enroll_redis_connection_t *conn, ngx_str_t *commands,
     const char *greeting, ngx_uint_t argc, const ngx_str_t *argv);
@@ -34,6 +39,8 @@ static const char *ngx_enroll_redis_hello_role(
     const ngx_enroll_resp_t *reply);
 static ngx_uint_t ngx_enroll_redis_hello_allows(
     ngx_enroll_redis_connection_t *conn, const ngx_enroll_resp_t *reply);
+static ngx_uint_t ngx_enroll_redis_hello_waitaof(
+    const ngx_enroll_resp_t *reply);
 
 
 /* also what a failure is named by */
@@ -42,6 +49,8 @@ static const char  ngx_enroll_redis_select[] = "SELECT refused";
 static const char  ngx_enroll_redis_setname[] = "CLIENT SETNAME refused";
 static const char  ngx_enroll_redis_role[] = "ROLE refused";
 static const char  ngx_enroll_redis_probe[] = "probe refused";
+static const char  ngx_enroll_redis_waitaof[] = "WAITAOF refused";
+static const char  ngx_enroll_redis_wait[] = "WAIT refused";
 static const char  ngx_enroll_redis_ping[] = "PING refused";
 
 /* the role that is wanted */
@@ -116,6 +125,7 @@ ngx_enroll_redis_hello_format(ngx_enroll_redis_connection_t *conn,
                                       ngx_enroll_redis_role, 1, role)
            != NGX_OK
         || ngx_enroll_redis_hello_probe(conn, commands) != NGX_OK
+        || ngx_enroll_redis_hello_wait(conn, commands) != NGX_OK
         || ngx_enroll_redis_hello_add(conn, commands,
                                       ngx_enroll_redis_ping, 1, ping)
            != NGX_OK)
@@ -143,6 +153,38 @@ ngx_enroll_redis_hello_probe(ngx_enroll_redis_connection_t *conn,
 
     return ngx_enroll_redis_hello_add(conn, commands, ngx_enroll_redis_probe,
                                       3, argv);
+}
+
+
+/* Both are answered at once: there is nothing to wait for. */
+
+static ngx_int_t
+ngx_enroll_redis_hello_wait(ngx_enroll_redis_connection_t *conn,
+    ngx_str_t *commands)
+{
+    static const ngx_str_t  waitaof[] = {
+        ngx_string("WAITAOF"), ngx_string("1"), ngx_string("0"),
+        ngx_string("1")
+    };
+    static const ngx_str_t  wait[] = {
+        ngx_string("WAIT"), ngx_string("0"), ngx_string("1")
+    };
+
+    conn->aof = 0;
+
+    if (conn->conf->replicas == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_enroll_redis_hello_add(conn, commands, ngx_enroll_redis_waitaof,
+                                   4, waitaof)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_enroll_redis_hello_add(conn, commands, ngx_enroll_redis_wait,
+                                      3, wait);
 }
 
 
@@ -218,6 +260,15 @@ ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
 
     greeting = conn->greetings[conn->greeted];
 
+    if (greeting == ngx_enroll_redis_waitaof) {
+        conn->aof = ngx_enroll_redis_hello_waitaof(reply);
+        return;
+    }
+
+    if (greeting == ngx_enroll_redis_wait && conn->aof) {
+        return;
+    }
+
     if (reply->type == NGX_ENROLL_RESP_ERROR) {
 
         if (ngx_enroll_redis_starts(&reply->str, "NOPERM")
@@ -260,6 +311,12 @@ ngx_enroll_redis_hello_reply(ngx_enroll_redis_connection_t *conn,
         && !ngx_enroll_redis_hello_allows(conn, reply))
     {
         *failure = "it hides or forbids what is needed";
+    }
+
+    if (greeting == ngx_enroll_redis_wait
+        && reply->type != NGX_ENROLL_RESP_INTEGER)
+    {
+        *failure = greeting;
     }
 }
 
@@ -320,4 +377,16 @@ ngx_enroll_redis_hello_allows(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_connection_detail(conn, "%*s", (size_t) (p - names),
                                        names);
     return 0;
+}
+
+
+/* local, replicas */
+
+static ngx_uint_t
+ngx_enroll_redis_hello_waitaof(const ngx_enroll_resp_t *reply)
+{
+    return reply->type == NGX_ENROLL_RESP_ARRAY
+           && reply->nelts == 2
+           && reply->elts[0].type == NGX_ENROLL_RESP_INTEGER
+           && reply->elts[1].type == NGX_ENROLL_RESP_INTEGER;
 }

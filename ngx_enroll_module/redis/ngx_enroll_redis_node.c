@@ -15,7 +15,7 @@ typedef struct {
 
 
 static ngx_enroll_redis_connection_t *ngx_enroll_redis_node_best(
-    ngx_enroll_redis_node_t *node);
+    ngx_enroll_redis_node_t *node, const ngx_enroll_redis_op_t *op);
 static ngx_uint_t ngx_enroll_redis_node_pending(
     ngx_enroll_redis_node_t *node);
 static void ngx_enroll_redis_node_flush(ngx_enroll_redis_node_t *node);
@@ -145,7 +145,7 @@ ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
         ngx_add_timer(&op->timer, node->conf->timeout);
     }
 
-    conn = ngx_enroll_redis_node_best(node);
+    conn = ngx_enroll_redis_node_best(node, op);
 
     if (conn) {
         ngx_enroll_redis_connection_send(conn, op);
@@ -158,6 +158,28 @@ ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
     if (!node->timer.timer_set) {
         ngx_enroll_redis_node_connect(node);
     }
+}
+
+
+void
+ngx_enroll_redis_node_kept(ngx_enroll_redis_node_t *node,
+    const ngx_enroll_redis_op_t *op)
+{
+    if (node->short_of != op->kept) {
+        return;
+    }
+
+    node->short_of = !op->kept;
+
+    if (op->kept) {
+        ngx_log_error(NGX_LOG_NOTICE, node->log, 0,
+                      "Redis \"%V\": enough replicas have the writes again",
+                      &node->conf->address);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, node->log, 0, "Redis \"%V\": %s",
+                  &node->conf->address, op->failure);
 }
 
 
@@ -272,13 +294,22 @@ ngx_enroll_redis_node_destroy(ngx_enroll_redis_node_t *node)
 }
 
 
-static ngx_enroll_redis_connection_t *
-ngx_enroll_redis_node_best(ngx_enroll_redis_node_t *node)
-{
-    ngx_uint_t                      i;
-    ngx_enroll_redis_connection_t  *conn, *best;
+/*
+ * A connection that waits for replicas answers nothing else meanwhile. So what
+ * has to wait itself joins those that do, and one connection is left to all
+ * others.
+ */
 
+static ngx_enroll_redis_connection_t *
+ngx_enroll_redis_node_best(ngx_enroll_redis_node_t *node,
+    const ngx_enroll_redis_op_t *op)
+{
+    ngx_uint_t                      i, nfree;
+    ngx_enroll_redis_connection_t  *conn, *waits, *best, **p;
+
+    waits = NULL;
     best = NULL;
+    nfree = 0;
 
     for (i = 0; i < NGX_ENROLL_REDIS_CONNECTIONS; i++) {
         conn = &node->connections[i];
@@ -287,9 +318,21 @@ ngx_enroll_redis_node_best(ngx_enroll_redis_node_t *node)
             continue;
         }
 
-        if (best == NULL || conn->nfifo < best->nfifo) {
-            best = conn;
+        if (ngx_enroll_redis_wait_pending(conn)) {
+            p = &waits;
+
+        } else {
+            p = &best;
+            nfree++;
         }
+
+        if (*p == NULL || conn->nfifo < (*p)->nfifo) {
+            *p = conn;
+        }
+    }
+
+    if (best == NULL || (waits && op->durable && nfree == 1)) {
+        return waits;
     }
 
     return best;
@@ -315,21 +358,23 @@ static void
 ngx_enroll_redis_node_flush(ngx_enroll_redis_node_t *node)
 {
     ngx_queue_t                    *q;
+    ngx_enroll_redis_op_t          *op;
     ngx_enroll_redis_connection_t  *conn;
 
     while (!ngx_queue_empty(&node->waiting)) {
 
-        conn = ngx_enroll_redis_node_best(node);
+        q = ngx_queue_head(&node->waiting);
+        op = ngx_queue_data(q, ngx_enroll_redis_op_t, queue);
+
+        conn = ngx_enroll_redis_node_best(node, op);
         if (conn == NULL) {
             return;
         }
 
-        q = ngx_queue_head(&node->waiting);
         ngx_queue_remove(q);
         node->nwaiting--;
 
-        ngx_enroll_redis_connection_send(conn,
-                          ngx_queue_data(q, ngx_enroll_redis_op_t, queue));
+        ngx_enroll_redis_connection_send(conn, op);
     }
 }
 

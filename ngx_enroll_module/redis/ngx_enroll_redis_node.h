@@ -53,6 +53,7 @@ struct ngx_enroll_redis_node_s {
     ngx_msec_t                       muted;     /* when it was logged */
 
     unsigned                         circuit:1; /* open */
+    unsigned                         short_of:1;  /* replicas; it was told */
     unsigned                         leaving:1;
     unsigned                         unused:1;  /* no connections any more,
                                                    but for what waits */
@@ -69,6 +70,10 @@ void ngx_enroll_redis_node_init(ngx_enroll_redis_node_t *node,
 /* op's end comes by ngx_enroll_redis_op_done(), _fail() or _refuse(). */
 void ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
     ngx_enroll_redis_op_t *op);
+
+/* As ngx_enroll_redis_kept(). */
+void ngx_enroll_redis_node_kept(ngx_enroll_redis_node_t *node,
+    const ngx_enroll_redis_op_t *op);
 
 void ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,
     ngx_enroll_redis_stat_t *stat);

@@ -55,7 +55,7 @@ ngx_enroll_redis_op_keep(ngx_enroll_redis_op_t *op)
 void
 ngx_enroll_redis_op_done(ngx_enroll_redis_op_t *op)
 {
-    ngx_enroll_redis_op_finish(op, NGX_OK, NULL);
+    ngx_enroll_redis_op_finish(op, NGX_OK, op->failure);
 }
 
 

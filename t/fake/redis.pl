@@ -12,7 +12,8 @@
 # Where a part ends the connection is closed.
 #
 #   hello            answer a greeting: AUTH, SELECT, CLIENT, ROLE, the probe
-#                    (nothing is missing), PING, up to and with PING
+#                    (nothing is missing), WAITAOF (not known), WAIT, PING, up
+#                    to and with PING
 #   answer CMD TEXT  from now on hello and serve answer CMD with the reply
 #                    TEXT instead (as 'reply')
 #   serve [N]        answer N commands (all, until the client closes) as Redis
@@ -34,7 +35,8 @@
 #                    'answer' says. Each EVAL and EVALSHA takes a file from
 #                    DIR, if there is one, the first by its name, and the
 #                    statements in it, one a line, are carried out for it
-#                    instead; the probe takes none
+#                    instead; the probe takes none. Each WAIT and WAITAOF
+#                    takes one from DIR-wait
 #   execute          hand this command on, and keep its reply to oneself
 #   part N           send the first N bytes of that reply; all but the last
 #                    -N where it is negative
@@ -171,10 +173,11 @@ sub do_relay {
 
     while (@command = command()) {
         my $answer = $answers{ $command[0] };
-        my @orders = defined $dir && $command[0] =~ /^EVAL/
-            && !probe(@command) ? orders($dir) : ();
-        if    (defined $answer) { output($answer) }
-        elsif (@orders)         { carry_out(@orders) }
+        my @orders = !defined $dir            ? ()
+            : $command[0] =~ /^WAIT/          ? orders("$dir-wait")
+            : $command[0] =~ /^EVAL/ && !probe(@command) ? orders($dir) : ();
+        if    (@orders)         { carry_out(@orders) }
+        elsif (defined $answer) { output($answer) }
         else                    { do_pass() }
     }
     do_close();
@@ -238,6 +241,8 @@ sub default_answer {
     return ':' . ++$store{ $args[0] } . "\r\n"   if $name eq 'INCR';
     $store{ $args[0] } = $args[1] if $name eq 'SET';
     return "*0\r\n" if probe($name, @args);
+    return ":0\r\n" if $name eq 'WAIT';
+    return "-ERR unknown command 'WAITAOF'\r\n" if $name eq 'WAITAOF';
     return "+OK\r\n";
 }
 

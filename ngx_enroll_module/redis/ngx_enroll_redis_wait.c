@@ -1,0 +1,325 @@
+
+/*
+ * Durability before acting. Behind the durable operations that were written
+ * to a connection together goes one WAIT (or WAITAOF), which blocks the
+ * connection until enough replicas have what they wrote, or the time is over.
+ * Their replies are held until then. What comes meanwhile is the next batch.
+ *
+ * WAIT is answered in order, so when it is, all that is held was written
+ * before it, on this connection, and nothing that was written after it is
+ * held yet. It speaks for what its own connection wrote, and for nothing else:
+ * on a fresh one it is answered at once, and proves nothing. So what is held
+ * when the connection is lost is asked again, waited for again, and has to
+ * write again.
+ */
+
+#include "ngx_enroll_redis_connection.h"
+
+
+#define NGX_ENROLL_REDIS_WAIT_TEXT  128
+
+
+static void ngx_enroll_redis_wait_write(ngx_event_t *ev);
+static void ngx_enroll_redis_wait_timeout(ngx_event_t *ev);
+static ngx_enroll_redis_op_t *ngx_enroll_redis_wait_command(
+    ngx_enroll_redis_connection_t *conn);
+static const char *ngx_enroll_redis_wait_read(
+    ngx_enroll_redis_connection_t *conn, const ngx_enroll_resp_t *reply,
+    int64_t *local, int64_t *have);
+static void ngx_enroll_redis_wait_judge(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_op_t *op, int64_t local, int64_t have);
+static void ngx_enroll_redis_wait_free(ngx_enroll_redis_connection_t *conn);
+
+
+void
+ngx_enroll_redis_wait_init(ngx_enroll_redis_connection_t *conn)
+{
+    ngx_queue_init(&conn->held);
+
+    conn->waits.handler = ngx_enroll_redis_wait_write;
+    conn->waits.data = conn;
+    conn->waits.log = &conn->log;
+}
+
+
+void
+ngx_enroll_redis_wait_follow(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_op_t *op)
+{
+    op->kept = 0;
+    op->failure = NULL;
+
+    if (conn->conf->replicas == 0 || !op->durable) {
+        return;
+    }
+
+    conn->unwaited++;
+
+    if (conn->wait == NULL) {
+        /* others may come before this round of events is over */
+        ngx_post_event(&conn->waits, &ngx_posted_events);
+    }
+}
+
+
+ngx_uint_t
+ngx_enroll_redis_wait_hold(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_op_t *op)
+{
+    if (conn->conf->replicas == 0 || !op->durable) {
+        op->kept = 1;
+        return 0;
+    }
+
+    if (op->reply.type == NGX_ENROLL_RESP_ERROR) {
+        return 0;
+    }
+
+    ngx_queue_remove(&op->queue);
+    ngx_queue_insert_tail(&conn->held, &op->queue);
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_enroll_redis_wait_pending(const ngx_enroll_redis_connection_t *conn)
+{
+    return conn->wait || conn->unwaited || !ngx_queue_empty(&conn->held);
+}
+
+
+static void
+ngx_enroll_redis_wait_write(ngx_event_t *ev)
+{
+    ngx_enroll_redis_connection_t  *conn;
+
+    conn = ev->data;
+
+    conn->wait = ngx_enroll_redis_wait_command(conn);
+
+    if (conn->wait == NULL) {
+        ngx_enroll_redis_connection_close(conn, "no memory");
+        return;
+    }
+
+    conn->unwaited = 0;
+
+    ngx_add_timer(&conn->wait->timer, conn->conf->timeout);
+
+    ngx_enroll_redis_connection_send(conn, conn->wait);
+}
+
+
+/* It may be that nothing is held that has a timer of its own. */
+
+static void
+ngx_enroll_redis_wait_timeout(ngx_event_t *ev)
+{
+    ngx_enroll_redis_op_t          *op;
+    ngx_enroll_redis_connection_t  *conn;
+
+    op = ev->data;
+    conn = op->data;
+
+    ngx_enroll_redis_connection_detail(conn, "no reply to WAIT");
+    ngx_enroll_redis_connection_close(conn, "timeout");
+}
+
+
+static ngx_enroll_redis_op_t *
+ngx_enroll_redis_wait_command(ngx_enroll_redis_connection_t *conn)
+{
+    u_char                  replicas[NGX_INT_T_LEN], wait[NGX_INT_T_LEN];
+    ngx_str_t               argv[4], *arg;
+    ngx_enroll_redis_op_t  *op;
+
+    arg = argv;
+
+    if (conn->aof) {
+        ngx_str_set(&arg[0], "WAITAOF");
+        ngx_str_set(&arg[1], "1");
+        arg += 2;
+
+    } else {
+        ngx_str_set(&arg[0], "WAIT");
+        arg++;
+    }
+
+    arg[0].data = replicas;
+    arg[0].len = ngx_sprintf(replicas, "%ui", conn->conf->replicas)
+                 - replicas;
+    arg[1].data = wait;
+    arg[1].len = ngx_sprintf(wait, "%M", conn->conf->wait) - wait;
+
+    op = ngx_enroll_redis_op(arg + 2 - argv, argv, ngx_cycle->log);
+    if (op == NULL) {
+        return NULL;
+    }
+
+    op->data = conn;
+
+    op->timer.handler = ngx_enroll_redis_wait_timeout;
+    op->timer.data = op;
+    op->timer.log = &conn->log;
+
+    return op;
+}
+
+
+ngx_int_t
+ngx_enroll_redis_wait_reply(ngx_enroll_redis_connection_t *conn)
+{
+    int64_t                 local, have;
+    const char             *failure;
+    ngx_enroll_redis_op_t  *op;
+
+    failure = ngx_enroll_redis_wait_read(conn, &conn->wait->reply, &local,
+                                         &have);
+    if (failure) {
+        ngx_enroll_redis_connection_close(conn, failure);
+        return NGX_DONE;
+    }
+
+    ngx_enroll_redis_wait_free(conn);
+
+    while (!ngx_queue_empty(&conn->held)) {
+        op = ngx_queue_data(ngx_queue_head(&conn->held),
+                            ngx_enroll_redis_op_t, queue);
+
+        ngx_enroll_redis_connection_take(conn, op);
+        ngx_enroll_redis_wait_judge(conn, op, local, have);
+
+        conn->owner->reply(conn, op);
+    }
+
+    if (conn->unwaited) {
+        ngx_post_event(&conn->waits, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+/* NULL, or why the reply is of no use. */
+
+static const char *
+ngx_enroll_redis_wait_read(ngx_enroll_redis_connection_t *conn,
+    const ngx_enroll_resp_t *reply, int64_t *local, int64_t *have)
+{
+    const ngx_enroll_resp_t  *count;
+
+    if (reply->type == NGX_ENROLL_RESP_ERROR) {
+        /* it is a replica now, or has no AOF any more: a greeting will tell */
+        ngx_enroll_redis_connection_detail(conn, "%V", &reply->str);
+        return conn->aof ? "WAITAOF refused" : "WAIT refused";
+    }
+
+    *local = 1;
+    count = reply;
+
+    if (conn->aof) {
+        /* its own disk, replicas */
+
+        if (reply->type != NGX_ENROLL_RESP_ARRAY
+            || reply->nelts != 2
+            || reply->elts[0].type != NGX_ENROLL_RESP_INTEGER)
+        {
+            goto invalid;
+        }
+
+        *local = reply->elts[0].integer;
+        count = &reply->elts[1];
+    }
+
+    if (count->type != NGX_ENROLL_RESP_INTEGER) {
+        goto invalid;
+    }
+
+    *have = count->integer;
+
+    return NULL;
+
+invalid:
+
+    ngx_enroll_redis_connection_detail(conn, "what WAIT was answered with");
+
+    return "protocol error";
+}
+
+
+static void
+ngx_enroll_redis_wait_judge(ngx_enroll_redis_connection_t *conn,
+    ngx_enroll_redis_op_t *op, int64_t local, int64_t have)
+{
+    u_char                         *text;
+    const ngx_enroll_redis_conf_t  *conf;
+
+    conf = conn->conf;
+
+    if (local > 0 && have >= (int64_t) conf->replicas) {
+        op->kept = 1;
+        return;
+    }
+
+    op->failure = "too few replicas have the write";
+
+    text = ngx_pcalloc(op->pool, NGX_ENROLL_REDIS_WAIT_TEXT);
+    if (text == NULL) {
+        return;
+    }
+
+    if (local <= 0) {
+        (void) ngx_snprintf(text, NGX_ENROLL_REDIS_WAIT_TEXT - 1,
+                            "its own disk does not have the write within "
+                            "%M ms", conf->wait);
+
+    } else {
+        (void) ngx_snprintf(text, NGX_ENROLL_REDIS_WAIT_TEXT - 1,
+                            "only %L of %ui replicas have the write%s within "
+                            "%M ms", ngx_max(have, 0), conf->replicas,
+                            conn->aof ? " on disk" : "", conf->wait);
+    }
+
+    op->failure = (const char *) text;
+}
+
+
+void
+ngx_enroll_redis_wait_close(ngx_enroll_redis_connection_t *conn)
+{
+    ngx_queue_t  *q;
+
+    if (conn->waits.posted) {
+        ngx_delete_posted_event(&conn->waits);
+    }
+
+    if (conn->wait) {
+        ngx_enroll_redis_wait_free(conn);
+    }
+
+    while (!ngx_queue_empty(&conn->held)) {
+        q = ngx_queue_last(&conn->held);
+        ngx_queue_remove(q);
+        ngx_queue_insert_head(&conn->fifo, q);
+    }
+
+    conn->unwaited = 0;
+}
+
+
+static void
+ngx_enroll_redis_wait_free(ngx_enroll_redis_connection_t *conn)
+{
+    ngx_enroll_redis_op_t  *op;
+
+    op = conn->wait;
+    conn->wait = NULL;
+
+    if (op->timer.timer_set) {
+        ngx_del_timer(&op->timer);
+    }
+
+    ngx_enroll_redis_connection_take(conn, op);
+    ngx_destroy_pool(op->pool);
+}
