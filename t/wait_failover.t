@@ -43,11 +43,13 @@ sub set_of {
     return $set;
 }
 
-# A replica is online a second after its first words.
+# One that is online hears of nothing for up to a second more.
 sub follow {
-    my ($master) = @_;
-    wait_for { $master->command('INFO', 'replication')
-        =~ /^slave0:.*state=online/m } 'a replica to be online';
+    my ($master, $key) = @_;
+    $key //= 'followed';
+    $master->command('SET', $key, 1);
+    $master->command('DEL', $key);
+    wait_for { $master->command('WAIT', 1, 1000) } 'a replica to follow';
     return;
 }
 
@@ -150,14 +152,19 @@ subtest 'a cluster: each master has replicas of its own' => sub {
             . $cluster->addresses . "; $times");
     $stack->{redis_server} = $cluster;
 
-    my %made = (one => [], other => []);
-    follow($_) for $one, $other;
+    my @partitions = ([], []);
+    for my $p (0 .. 15) {
+        my $slot = $cluster->slot("enroll:{$p}:meta");
+        push @{ $partitions[$cluster->owner($slot) == $one ? 0 : 1] }, $p;
+    }
+    follow($one, "enroll:{$partitions[0][0]}:followed");
+    follow($other, "enroll:{$partitions[1][0]}:followed");
+    my %of = map { $_ => 1 } @{$partitions[0]};
 
+    my %made = (one => [], other => []);
     for my $n (1 .. 60) {
         my $made = $stack->issue->json;
-        my $slot = $cluster->slot('enroll:{' . hex(substr $made->{id}, 0, 4)
-            . '}:meta');
-        push @{ $made{$cluster->owner($slot) == $one ? 'one' : 'other'} },
+        push @{ $made{$of{hex substr $made->{id}, 0, 4} ? 'one' : 'other'} },
             $made->{token};
         last if @{$made{one}} > 3 && @{$made{other}} > 3;
     }

@@ -135,6 +135,7 @@ struct ngx_enroll_redis_op_s {
     unsigned                      asked:1;   /* whose reply has come */
     ngx_uint_t                    redirects;
     size_t                        sent;      /* on this connection */
+    ngx_msec_t                    held;      /* since when */
     ngx_int_t                     rc;
     ngx_enroll_resp_t             reply;
     ngx_queue_t                   queue;

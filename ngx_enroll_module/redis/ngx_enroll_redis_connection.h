@@ -114,11 +114,12 @@ struct ngx_enroll_redis_connection_s {
     ngx_queue_t                     *unsent;     /* the first not yet sent */
     ngx_uint_t                       nfifo;      /* and held */
 
+    ngx_uint_t                       ndurable;   /* in the fifo */
     ngx_queue_t                      held;       /* answered, not yet kept */
     ngx_enroll_redis_op_t           *wait;       /* WAIT, in the fifo */
-    ngx_uint_t                       unwaited;   /* durable ones in the fifo
-                                                    that no WAIT follows */
     ngx_event_t                      waits;      /* posted: writes one */
+    ngx_msec_t                       until;      /* it is answered */
+    ngx_uint_t                       nwaits;     /* in a row, for the same */
     ngx_uint_t                       aof;        /* it is WAITAOF */
 
     const char                      *retired;    /* close it when drained */

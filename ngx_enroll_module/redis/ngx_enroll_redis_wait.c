@@ -1,9 +1,9 @@
 
 /*
- * Durability before acting. Behind the durable operations that were written
- * to a connection together goes one WAIT (or WAITAOF), which blocks the
+ * Durability before acting. The replies to durable operations are held, and
+ * behind those that came together goes one WAIT (or WAITAOF), which blocks the
  * connection until enough replicas have what they wrote, or the time is over.
- * Their replies are held until then. What comes meanwhile is the next batch.
+ * What comes meanwhile is the next batch.
  *
  * WAIT is answered in order, so when it is, all that is held was written
  * before it, on this connection, and nothing that was written after it is
@@ -11,22 +11,31 @@
  * on a fresh one it is answered at once, and proves nothing. So what is held
  * when the connection is lost is asked again, waited for again, and has to
  * write again.
+ *
+ * A replica is asked when WAIT comes, and then not for a second. Where it is
+ * asked for its disk in the same breath with what it is to write, it says that
+ * this is not there yet. So WAIT is not written right behind the operations,
+ * although that would save a round trip, and WAITAOF does not wait for all of
+ * the time: it is written again.
  */
 
 #include "ngx_enroll_redis_connection.h"
 
 
-#define NGX_ENROLL_REDIS_WAIT_TEXT  128
+#define NGX_ENROLL_REDIS_WAIT_TEXT   128
+#define NGX_ENROLL_REDIS_WAIT_FIRST  10   /* ms of the first WAITAOF; they
+                                             double */
 
 
 static void ngx_enroll_redis_wait_write(ngx_event_t *ev);
-static void ngx_enroll_redis_wait_timeout(ngx_event_t *ev);
 static ngx_enroll_redis_op_t *ngx_enroll_redis_wait_command(
+    ngx_enroll_redis_connection_t *conn);
+static ngx_msec_t ngx_enroll_redis_wait_time(
     ngx_enroll_redis_connection_t *conn);
 static const char *ngx_enroll_redis_wait_read(
     ngx_enroll_redis_connection_t *conn, const ngx_enroll_resp_t *reply,
     int64_t *local, int64_t *have);
-static void ngx_enroll_redis_wait_judge(ngx_enroll_redis_connection_t *conn,
+static void ngx_enroll_redis_wait_short(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_op_t *op, int64_t local, int64_t have);
 static void ngx_enroll_redis_wait_free(ngx_enroll_redis_connection_t *conn);
 
@@ -53,12 +62,7 @@ ngx_enroll_redis_wait_follow(ngx_enroll_redis_connection_t *conn,
         return;
     }
 
-    conn->unwaited++;
-
-    if (conn->wait == NULL) {
-        /* others may come before this round of events is over */
-        ngx_post_event(&conn->waits, &ngx_posted_events);
-    }
+    conn->ndurable++;
 }
 
 
@@ -71,12 +75,21 @@ ngx_enroll_redis_wait_hold(ngx_enroll_redis_connection_t *conn,
         return 0;
     }
 
+    conn->ndurable--;
+
     if (op->reply.type == NGX_ENROLL_RESP_ERROR) {
         return 0;
     }
 
+    op->held = ngx_current_msec;
+
     ngx_queue_remove(&op->queue);
     ngx_queue_insert_tail(&conn->held, &op->queue);
+
+    if (conn->wait == NULL) {
+        /* others may come before this round of events is over */
+        ngx_post_event(&conn->waits, &ngx_posted_events);
+    }
 
     return 1;
 }
@@ -85,9 +98,11 @@ ngx_enroll_redis_wait_hold(ngx_enroll_redis_connection_t *conn,
 ngx_uint_t
 ngx_enroll_redis_wait_pending(const ngx_enroll_redis_connection_t *conn)
 {
-    return conn->wait || conn->unwaited || !ngx_queue_empty(&conn->held);
+    return conn->wait || conn->ndurable || !ngx_queue_empty(&conn->held);
 }
 
+
+/* Something is held, and its timer closes the connection if need be. */
 
 static void
 ngx_enroll_redis_wait_write(ngx_event_t *ev)
@@ -103,36 +118,19 @@ ngx_enroll_redis_wait_write(ngx_event_t *ev)
         return;
     }
 
-    conn->unwaited = 0;
-
-    ngx_add_timer(&conn->wait->timer, conn->conf->timeout);
-
     ngx_enroll_redis_connection_send(conn, conn->wait);
-}
-
-
-/* It may be that nothing is held that has a timer of its own. */
-
-static void
-ngx_enroll_redis_wait_timeout(ngx_event_t *ev)
-{
-    ngx_enroll_redis_op_t          *op;
-    ngx_enroll_redis_connection_t  *conn;
-
-    op = ev->data;
-    conn = op->data;
-
-    ngx_enroll_redis_connection_detail(conn, "no reply to WAIT");
-    ngx_enroll_redis_connection_close(conn, "timeout");
 }
 
 
 static ngx_enroll_redis_op_t *
 ngx_enroll_redis_wait_command(ngx_enroll_redis_connection_t *conn)
 {
-    u_char                  replicas[NGX_INT_T_LEN], wait[NGX_INT_T_LEN];
-    ngx_str_t               argv[4], *arg;
-    ngx_enroll_redis_op_t  *op;
+    u_char       replicas[NGX_INT_T_LEN], wait[NGX_INT_T_LEN];
+    ngx_str_t    argv[4], *arg;
+    ngx_msec_t   time;
+
+    time = ngx_enroll_redis_wait_time(conn);
+    conn->until = ngx_current_msec + time;
 
     arg = argv;
 
@@ -150,20 +148,35 @@ ngx_enroll_redis_wait_command(ngx_enroll_redis_connection_t *conn)
     arg[0].len = ngx_sprintf(replicas, "%ui", conn->conf->replicas)
                  - replicas;
     arg[1].data = wait;
-    arg[1].len = ngx_sprintf(wait, "%M", conn->conf->wait) - wait;
+    arg[1].len = ngx_sprintf(wait, "%M", time) - wait;
 
-    op = ngx_enroll_redis_op(arg + 2 - argv, argv, ngx_cycle->log);
-    if (op == NULL) {
-        return NULL;
+    return ngx_enroll_redis_op(arg + 2 - argv, argv, ngx_cycle->log);
+}
+
+
+/* What is left to the one that is held for longest, or part of that. */
+
+static ngx_msec_t
+ngx_enroll_redis_wait_time(ngx_enroll_redis_connection_t *conn)
+{
+    ngx_uint_t              n;
+    ngx_msec_int_t          left;
+    ngx_enroll_redis_op_t  *op;
+
+    op = ngx_queue_data(ngx_queue_head(&conn->held), ngx_enroll_redis_op_t,
+                        queue);
+
+    left = (ngx_msec_int_t) (op->held + conn->conf->wait - ngx_current_msec);
+    left = ngx_max(left, 1);
+
+    if (conn->aof) {
+        n = ngx_min(conn->nwaits, 16);
+        left = ngx_min(left, NGX_ENROLL_REDIS_WAIT_FIRST << n);
     }
 
-    op->data = conn;
+    conn->nwaits++;
 
-    op->timer.handler = ngx_enroll_redis_wait_timeout;
-    op->timer.data = op;
-    op->timer.log = &conn->log;
-
-    return op;
+    return (ngx_msec_t) left;
 }
 
 
@@ -187,15 +200,24 @@ ngx_enroll_redis_wait_reply(ngx_enroll_redis_connection_t *conn)
         op = ngx_queue_data(ngx_queue_head(&conn->held),
                             ngx_enroll_redis_op_t, queue);
 
-        ngx_enroll_redis_connection_take(conn, op);
-        ngx_enroll_redis_wait_judge(conn, op, local, have);
+        op->kept = (local > 0 && have >= (int64_t) conn->conf->replicas);
 
+        if (!op->kept) {
+            if ((ngx_msec_int_t) (op->held + conn->conf->wait - conn->until)
+                > 0)
+            {
+                ngx_post_event(&conn->waits, &ngx_posted_events);
+                return NGX_OK;
+            }
+
+            ngx_enroll_redis_wait_short(conn, op, local, have);
+        }
+
+        ngx_enroll_redis_connection_take(conn, op);
         conn->owner->reply(conn, op);
     }
 
-    if (conn->unwaited) {
-        ngx_post_event(&conn->waits, &ngx_posted_events);
-    }
+    conn->nwaits = 0;
 
     return NGX_OK;
 }
@@ -248,19 +270,16 @@ invalid:
 }
 
 
+/* The failure says what is missing. */
+
 static void
-ngx_enroll_redis_wait_judge(ngx_enroll_redis_connection_t *conn,
+ngx_enroll_redis_wait_short(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_op_t *op, int64_t local, int64_t have)
 {
     u_char                         *text;
     const ngx_enroll_redis_conf_t  *conf;
 
     conf = conn->conf;
-
-    if (local > 0 && have >= (int64_t) conf->replicas) {
-        op->kept = 1;
-        return;
-    }
 
     op->failure = "too few replicas have the write";
 
@@ -304,7 +323,8 @@ ngx_enroll_redis_wait_close(ngx_enroll_redis_connection_t *conn)
         ngx_queue_insert_head(&conn->fifo, q);
     }
 
-    conn->unwaited = 0;
+    conn->ndurable = 0;
+    conn->nwaits = 0;
 }
 
 
@@ -315,10 +335,6 @@ ngx_enroll_redis_wait_free(ngx_enroll_redis_connection_t *conn)
 
     op = conn->wait;
     conn->wait = NULL;
-
-    if (op->timer.timer_set) {
-        ngx_del_timer(&op->timer);
-    }
 
     ngx_enroll_redis_connection_take(conn, op);
     ngx_destroy_pool(op->pool);
