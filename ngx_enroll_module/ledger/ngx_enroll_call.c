@@ -44,7 +44,7 @@ static ngx_uint_t ngx_enroll_call_own_answer(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
 static ngx_uint_t ngx_enroll_call_same_session(ngx_enroll_call_t *call,
     ngx_enroll_result_t *result);
-static void ngx_enroll_call_keep(ngx_enroll_call_t *call,
+static void ngx_enroll_call_replicated(ngx_enroll_call_t *call,
     const ngx_enroll_redis_op_t *op, ngx_enroll_result_t *result);
 static ngx_uint_t ngx_enroll_call_grants(ngx_enroll_call_t *call,
     const ngx_enroll_result_t *result);
@@ -391,7 +391,7 @@ ngx_enroll_call_reply(ngx_enroll_redis_op_t *op, ngx_int_t rc,
         ngx_enroll_call_verify(call, result);
 
         if (call->durable) {
-            ngx_enroll_call_keep(call, op, result);
+            ngx_enroll_call_replicated(call, op, result);
         }
     }
 
@@ -771,7 +771,7 @@ ngx_enroll_call_same_session(ngx_enroll_call_t *call,
  */
 
 static void
-ngx_enroll_call_keep(ngx_enroll_call_t *call,
+ngx_enroll_call_replicated(ngx_enroll_call_t *call,
     const ngx_enroll_redis_op_t *op, ngx_enroll_result_t *result)
 {
     if (!ngx_enroll_call_grants(call, result)) {
@@ -779,9 +779,9 @@ ngx_enroll_call_keep(ngx_enroll_call_t *call,
         return;
     }
 
-    ngx_enroll_redis_kept(call->ledger->redis, op);
+    ngx_enroll_redis_replicated(call->ledger->redis, op);
 
-    if (op->kept) {
+    if (op->replicated) {
         return;
     }
 

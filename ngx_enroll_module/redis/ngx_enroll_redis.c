@@ -92,7 +92,7 @@ ngx_enroll_redis_send(ngx_enroll_redis_t *redis, ngx_enroll_redis_op_t *op)
 
 
 void
-ngx_enroll_redis_kept(ngx_enroll_redis_t *redis,
+ngx_enroll_redis_replicated(ngx_enroll_redis_t *redis,
     const ngx_enroll_redis_op_t *op)
 {
     ngx_enroll_redis_node_t  *node;
@@ -102,7 +102,7 @@ ngx_enroll_redis_kept(ngx_enroll_redis_t *redis,
            : &redis->node;
 
     if (node) {
-        ngx_enroll_redis_node_kept(node, op);
+        ngx_enroll_redis_node_replicated(node, op);
     }
 }
 

@@ -97,9 +97,9 @@ typedef struct ngx_enroll_redis_op_s  ngx_enroll_redis_op_t;
  *
  * and op->failure says why in a word where rc is not NGX_OK. reply is in
  * op->pool, which is destroyed when the handler returns, unless it was kept.
- * Of a durable operation op->kept says whether enough replicas have what it
- * wrote; where rc is NGX_OK and it is 0, it was executed and may be forgotten,
- * and op->failure says what is missing.
+ * Of a durable operation op->replicated says whether enough replicas have what
+ * it wrote; where rc is NGX_OK and it is 0, it was executed and may be
+ * forgotten, and op->failure says what is missing.
  */
 typedef void (*ngx_enroll_redis_handler_pt)(ngx_enroll_redis_op_t *op,
     ngx_int_t rc, ngx_enroll_resp_t *reply);
@@ -122,7 +122,7 @@ struct ngx_enroll_redis_op_s {
      * to write something: what only reads waits for nothing.
      */
     unsigned                      durable:1;
-    unsigned                      kept:1;
+    unsigned                      replicated:1;
 
     /* of its keys, in a cluster; SLOT_ANY, the default, where it has none */
     ngx_uint_t                    slot;
@@ -180,7 +180,7 @@ ngx_pool_t *ngx_enroll_redis_op_keep(ngx_enroll_redis_op_t *op);
  * A durable operation has ended with NGX_OK, and has written something: the
  * log tells once that replicas are missing, and that they no longer are.
  */
-void ngx_enroll_redis_kept(ngx_enroll_redis_t *redis,
+void ngx_enroll_redis_replicated(ngx_enroll_redis_t *redis,
     const ngx_enroll_redis_op_t *op);
 
 

@@ -115,7 +115,7 @@ struct ngx_enroll_redis_connection_s {
     ngx_uint_t                       nfifo;      /* and held */
 
     ngx_uint_t                       ndurable;   /* in the fifo */
-    ngx_queue_t                      held;       /* answered, not yet kept */
+    ngx_queue_t                      held;       /* answered, and waits */
     ngx_enroll_redis_op_t           *wait;       /* WAIT, in the fifo */
     ngx_event_t                      waits;      /* posted: writes one */
     ngx_msec_t                       until;      /* it is answered */

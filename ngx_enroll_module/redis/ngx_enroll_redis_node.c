@@ -162,16 +162,16 @@ ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
 
 
 void
-ngx_enroll_redis_node_kept(ngx_enroll_redis_node_t *node,
+ngx_enroll_redis_node_replicated(ngx_enroll_redis_node_t *node,
     const ngx_enroll_redis_op_t *op)
 {
-    if (node->short_of != op->kept) {
+    if (node->short_of != op->replicated) {
         return;
     }
 
-    node->short_of = !op->kept;
+    node->short_of = !op->replicated;
 
-    if (op->kept) {
+    if (op->replicated) {
         ngx_log_error(NGX_LOG_NOTICE, node->log, 0,
                       "Redis \"%V\": enough replicas have the writes again",
                       &node->conf->address);

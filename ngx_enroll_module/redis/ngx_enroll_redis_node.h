@@ -71,8 +71,8 @@ void ngx_enroll_redis_node_init(ngx_enroll_redis_node_t *node,
 void ngx_enroll_redis_node_send(ngx_enroll_redis_node_t *node,
     ngx_enroll_redis_op_t *op);
 
-/* As ngx_enroll_redis_kept(). */
-void ngx_enroll_redis_node_kept(ngx_enroll_redis_node_t *node,
+/* As ngx_enroll_redis_replicated(). */
+void ngx_enroll_redis_node_replicated(ngx_enroll_redis_node_t *node,
     const ngx_enroll_redis_op_t *op);
 
 void ngx_enroll_redis_node_stat(ngx_enroll_redis_node_t *node,

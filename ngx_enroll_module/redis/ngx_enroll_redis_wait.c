@@ -55,7 +55,7 @@ void
 ngx_enroll_redis_wait_follow(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_op_t *op)
 {
-    op->kept = 0;
+    op->replicated = 0;
     op->failure = NULL;
 
     if (conn->conf->replicas == 0 || !op->durable) {
@@ -71,7 +71,7 @@ ngx_enroll_redis_wait_hold(ngx_enroll_redis_connection_t *conn,
     ngx_enroll_redis_op_t *op)
 {
     if (conn->conf->replicas == 0 || !op->durable) {
-        op->kept = 1;
+        op->replicated = 1;
         return 0;
     }
 
@@ -200,9 +200,9 @@ ngx_enroll_redis_wait_reply(ngx_enroll_redis_connection_t *conn)
         op = ngx_queue_data(ngx_queue_head(&conn->held),
                             ngx_enroll_redis_op_t, queue);
 
-        op->kept = (local > 0 && have >= (int64_t) conn->conf->replicas);
+        op->replicated = (local > 0 && have >= (int64_t) conn->conf->replicas);
 
-        if (!op->kept) {
+        if (!op->replicated) {
             if ((ngx_msec_int_t) (op->held + conn->conf->wait - conn->until)
                 > 0)
             {
