@@ -382,6 +382,7 @@ subtest 'twice' => sub {
         enroll_redis_queue                  => ['any', '100'],
         enroll_redis_failures               => ['any', '3'],
         enroll_redis_retry                  => ['any', '1s'],
+        enroll_redis_wait                   => ['any', '1 100ms'],
         enroll_redis_ssl                    => ['any', 'on'],
         enroll_redis_ssl_verify             => ['any', 'on'],
         enroll_redis_ssl_trusted_certificate => ['any', ca_file()],
@@ -560,6 +561,31 @@ subtest 'Redis' => sub {
             . 'enroll_redis_failures 1000; enroll_redis_timeout 60s;'
             . 'enroll_redis_retry 1m;';
 
+    for my $value ('0 100ms', '101 100ms', '1', 'x', 'x 100ms', '-1 100ms',
+        'off 100ms', '1 0', '1 20001ms', '1 abc', '1 -1', '""', 'OFF')
+    {
+        bad "enroll_redis_wait $value",
+            $at->("enroll_redis_wait $value; # here"),
+            qr/"enroll_redis_wait" must be "off", or how many replicas, 1 to /,
+            qr/to 100, and a time from 1ms to 20s/;
+    }
+
+    # a call may wait for others, then for its own
+    bad 'a wait that is too long', $at->('enroll_redis_wait 1 167ms; '
+        . 'enroll_redis 127.0.0.1; # here'),
+        qr/"enroll_redis_wait" of 167ms needs "enroll_redis_timeout 501ms"/,
+        qr/or more, it is 500ms:/;
+    bad 'a timeout that is too short for the one before',
+        server("enroll_redis_wait 2 1s; enroll_redis_timeout 3s;\nlocation / {"
+            . ' enroll_redis_timeout 2s; enroll_redis 127.0.0.1; # here'
+            . "\n}"),
+        qr/"enroll_redis_wait" of 1s needs "enroll_redis_timeout 3s"/,
+        qr/or more, it is 2s:/;
+    good 'what just fits', join "\n", map { $at->($_) }
+        'enroll_redis_wait 1 166ms;', 'enroll_redis_wait off;',
+        'enroll_redis_wait 100 20s; enroll_redis_timeout 60s;',
+        'enroll_redis_wait 1 1ms; enroll_redis_timeout 3ms;';
+
     for my $address ('localhost:x', ':6379', '127.0.0.1:0', 'unix:',
         '127.0.0.1:65536', '[::1', 'a/b')
     {
@@ -714,6 +740,7 @@ my %any = (
     enroll_redis_queue                   => '64',
     enroll_redis_failures                => '2',
     enroll_redis_retry                   => '100ms',
+    enroll_redis_wait                    => '1 50ms',
     enroll_redis_ssl                     => 'on',
     enroll_redis_ssl_verify              => 'on',
     enroll_redis_ssl_trusted_certificate => ca_file(),

@@ -7,6 +7,7 @@
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Enroll::Acl qw(acl_rules);
 use Enroll::Audit qw(audit);
 use Enroll::Process;
 use Enroll::Refused qw(refused passed);
@@ -32,34 +33,29 @@ sub following {
 
 sub pair {
     my ($name, @conf) = @_;
-    my $master = redis(name => $name, tcp => 1,
+    my $master = redis(name => $name, tcp => 1, wait => 1,
         conf => ['repl-diskless-sync-delay 0', @conf]);
-    my $replica = redis(name => "$name-replica", tcp => 1,
+    my $replica = redis(name => "$name-replica", tcp => 1, wait => 1,
         conf => ['replicaof 127.0.0.1 ' . $master->port, @conf]);
     following($master);
     return ($master, $replica);
 }
 
-# the user that the docs advise, and what they add for this
-my $docs = slurp(top() . '/docs/operations.md');
-my ($rules) = $docs =~ /^user enroll on >PASSWORD (.*?)^```/ms
-    or die 'docs/operations.md names no ACL user';
-my ($more) = $docs =~ /^(\+wait)$/m
-    or die 'docs/operations.md does not say who may wait';
-$rules =~ s/\s*\\?\n\s*/ /g;
-
+my $hasty = 'may-not-wait';
+remember_secret($hasty);
+spew(test_dir() . '/hasty', "$hasty\n", 0600);
 my ($master, $replica) = pair('redis',
-    "user enroll on >of-the-docs $rules $more",
-    "user hasty on >of-the-docs $rules");
-remember_secret('of-the-docs');
-my $password = test_dir() . '/redis.password';
-spew($password, "of-the-docs\n", 0600);
+    "user hasty on >$hasty " . acl_rules());
 
-my $stack = stack(redis_server => $master, redis => "
-    enroll_redis unix:%%REDIS%%; enroll_redis_user enroll;
-    enroll_redis_password_file $password; $times",
+my $stack = stack(redis_server => $master,
+    vars => { HASTY => test_dir() . '/hasty' },
+    redis => "enroll_redis unix:%%REDIS%%; $times",
     locations => <<'CONF');
-    location = /hasty { enroll_redis_user hasty; enroll_status; }
+    location = /hasty {
+        enroll_redis_user hasty;
+        enroll_redis_password_file %%HASTY%%;
+        enroll_status;
+    }
     location = /unwaited/issue { enroll_redis_wait off; enroll_issue hr; }
     location = /unwaited/redeem {
         enroll_redis_wait off;

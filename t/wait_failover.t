@@ -37,8 +37,7 @@ sub finish_there {
 sub set_of {
     my ($name) = @_;
     my $set = Enroll::Sentinels->new(name => $name, sentinels => 1,
-        replicas => 1,
-        acl => ['sentinel down-after-milliseconds enroll 2000']);
+        replicas => 1, wait => 1);
     follow($set->master);
     return $set;
 }
@@ -55,7 +54,8 @@ sub follow {
 
 sub behind {
     my ($set) = @_;
-    $set->{spare} = redis(name => "$set->{name}-spare", tcp => 1);
+    $set->{spare} = redis(name => "$set->{name}-spare", tcp => 1,
+        wait => 1);
     return stack(instances => 2, redis_server => $set->master,
         redis => 'enroll_redis_sentinel enroll ' . $set->addresses
             . "; $times");
@@ -70,6 +70,7 @@ sub fail_over {
     my $new = $stack->{redis_server} = $set->wait_master($old, 30);
     $set->{spare}->command('REPLICAOF', '127.0.0.1', $new->port);
     follow($new);
+    $set->wait_calm;
     # the first host has seen what may be lost, and must not say so
     wait_for {
         my $made = $stack->issue(instance => 1)->json;
@@ -145,7 +146,8 @@ subtest 'a master that dies under load (I1, I2)' => sub {
 
 
 subtest 'a cluster: each master has replicas of its own' => sub {
-    my $cluster = Enroll::Cluster->new(name => 'cluster', masters => 2);
+    my $cluster = Enroll::Cluster->new(name => 'cluster', masters => 2,
+        wait => 1);
     my ($one, $other, @replicas) = $cluster->servers;
     my $stack = stack(redis_server => redis(name => 'nobody'), redis =>
         'enroll_partitions 16; enroll_redis_cluster '

@@ -6,6 +6,7 @@ package Enroll::Acl;
 #
 #     acl_rules()              # what may be done to one server
 #     acl_rules('cluster')     # … to a node of a cluster
+#     acl_rules('wait')        # … where enroll_redis_wait is said
 #     acl_user($password, …)   # that as a line of a configuration
 #     acl_conf()               # the directives by which nginx comes as it
 
@@ -24,28 +25,33 @@ our @EXPORT_OK = qw(acl_rules acl_user acl_conf);
 
 my ($docs, $password);
 
+my %more = (cluster => qr/^(\+cluster\|slots .*)$/m, wait => qr/^(\+wait)$/m);
+
 
 sub acl_rules {
-    my ($cluster) = @_;
+    my (@for) = @_;
 
     $docs //= slurp(top() . '/docs/operations.md');
     my ($rules) = $docs =~ /^user enroll on >PASSWORD (.*?)^```/ms
         or croak 'docs/operations.md names no ACL user';
-    my ($more) = $docs =~ /^(\+cluster\|slots .*)$/m
-        or croak 'docs/operations.md does not say what he may on a cluster';
-
     $rules =~ s/\s*\\?\n\s*/ /g;
-    return $cluster ? "$rules$more" : $rules;
+
+    for my $what (grep { $_ } @for) {
+        my ($more) = $docs =~ $more{$what}
+            or croak "docs/operations.md does not say what $what needs";
+        $rules .= "$more ";
+    }
+    return $rules;
 }
 
 
 # The harness' own password, unless it is a test's.
 
 sub acl_user {
-    my ($own, $cluster) = @_;
+    my ($own, @for) = @_;
 
     my $quoted = ($own // _password()) =~ s/(["\\])/\\$1/gr;
-    return "user enroll on \">$quoted\" " . acl_rules($cluster);
+    return "user enroll on \">$quoted\" " . acl_rules(@for);
 }
 
 sub acl_conf {

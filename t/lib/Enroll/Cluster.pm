@@ -10,6 +10,7 @@ package Enroll::Cluster;
 #         acl      => ['user …'],
 #         tls      => 1,             # and nothing else
 #         tls_name => 'node.test',   # of all their certificates
+#         wait     => 1,             # as that of Enroll::Redis
 #         conf     => ['…'],
 #     );
 #     $cluster->addresses            # as a directive takes them
@@ -53,7 +54,7 @@ sub new {
     my $count = $self->{masters} * (1 + $self->{replicas});
     $self->{servers} = [map { Enroll::Redis->new(
         name => "$self->{name}-redis$_", tcp => 1, tls => $arg{tls},
-        tls_name => $arg{tls_name},
+        tls_name => $arg{tls_name}, wait => $arg{wait},
         password => $arg{password}, acl => $arg{acl},
         conf => [@common, 'cluster-port ' . free_port()]) } 0 .. $count - 1];
 

@@ -10,6 +10,8 @@ package Enroll::Redis;
 #         password  => 'secret',      # requirepass
 #         acl       => ['user a on >pw ~* +@all'],  # beside the user
 #                             # enroll of Enroll::Acl, or in its place
+#         wait      => 1,             # that user may WAIT and, where the
+#                                     # server knows it, WAITAOF
 #         conf      => ['appendonly yes'],
 #         scan      => 0,             # secrets in its key space are fine
 #     );
@@ -83,8 +85,9 @@ sub _users {
     my ($self) = @_;
 
     my @users = @{$self->{acl} || []};
-    push @users, acl_user(undef,
-        scalar grep { /^cluster-enabled yes/ } @{$self->{conf} || []})
+    my $cluster = grep { /^cluster-enabled yes/ } @{$self->{conf} || []};
+    push @users, acl_user(undef, $cluster ? 'cluster' : (),
+        $self->{wait} ? 'wait' : ())
         if !grep { /^user enroll / } @users;
     return @users;
 }
@@ -117,6 +120,10 @@ sub start {
         }
         eval { $self->connect->command('PING') eq 'PONG' };
     } 'redis-server to answer';
+
+    # since 7.2
+    eval { $self->command('ACL', 'SETUSER', 'enroll', '+waitaof') }
+        if $self->{wait};
 
     return $self;
 }

@@ -11,6 +11,7 @@ package Enroll::Sentinels;
 #         guard     => '…',          # of the sentinels
 #         acl       => ['user …'],   # of the sentinels
 #         tls       => 1,            # of all of them
+#         wait      => 1,            # as that of Enroll::Redis
 #         conf      => ['…'],        # of the servers
 #     );
 #     $set->addresses              # the sentinels', as a directive takes them
@@ -48,7 +49,7 @@ sub new {
     for my $n (0 .. $self->{replicas}) {
         my $first = $self->{servers}[0];
         push @{$self->{servers}}, Enroll::Redis->new(
-            name => "$self->{name}-redis$n", tcp => 1, tls => $arg{tls},
+            name => "$self->{name}-redis$n", tcp => 1, tls => $arg{tls}, wait => $arg{wait},
             password => $arg{password},
             conf => [@common, 'repl-diskless-sync-delay 0',
                 $first ? 'replicaof 127.0.0.1 ' . $self->_port($first)
