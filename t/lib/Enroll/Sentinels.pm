@@ -49,7 +49,8 @@ sub new {
     for my $n (0 .. $self->{replicas}) {
         my $first = $self->{servers}[0];
         push @{$self->{servers}}, Enroll::Redis->new(
-            name => "$self->{name}-redis$n", tcp => 1, tls => $arg{tls}, wait => $arg{wait},
+            name => "$self->{name}-redis$n", tcp => 1, tls => $arg{tls},
+            wait => $arg{wait},
             password => $arg{password},
             conf => [@common, 'repl-diskless-sync-delay 0',
                 $first ? 'replicaof 127.0.0.1 ' . $self->_port($first)
