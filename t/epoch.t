@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Enroll::Refused qw(refused passed);
 use Enroll::Test;
 
-my ($stack, $redis, $idp, $servers);
+my ($stack, $redis, $idp, $session, $servers);
 
 # Two hosts before one ledger, so that no tombstone helps.
 
@@ -23,6 +23,7 @@ sub fresh {
         redis => "enroll_redis unix:$link; enroll_redis_retry 100ms;"
             . ' enroll_session_cache 0;');
     ($redis, $idp) = ($stack->redis, $stack->idp);
+    ($session) = $stack->enter(subject => 'somebody');
     return;
 }
 
@@ -34,7 +35,10 @@ sub lead {
     symlink $server->socket, $stack->{link} or die "$stack->{link}: $!";
     $redis->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     $redis = $server;
-    back();
+    for my $n (0, 1) {
+        wait_for { $stack->http($n)->get('/register', Cookie => $session)
+            ->status != 503 } 'it to be asked';
+    }
     return;
 }
 
@@ -72,6 +76,16 @@ sub record {
     return $redis->hash('HGETALL', "enroll:{0}:token:$id");
 }
 
+# Until a replica has all that the ledger told.
+
+sub follows {
+    my ($replica) = @_;
+    my @seq = ('HGET', 'enroll:{0}:meta', 'seq');
+    wait_for { ($replica->command(@seq) // '') eq $redis->command(@seq) }
+        'the replica to follow';
+    return;
+}
+
 sub whys {
     my @entries = @{ $redis->command('XRANGE', 'enroll:{0}:events',
         '-', '+') };
@@ -90,11 +104,13 @@ for my $case (['as replicas are', 'yes'], ['that may be written to', 'no']) {
         my $new = redis(name => "new-$read_only", tcp => 1,
             conf => ['repl-diskless-sync-delay 0',
                 'replicaof 127.0.0.1 ' . $redis->port]);
+        follows($new);
+
+        # of now: a master's first replica makes it another incarnation
         my $made = $stack->issue(subject => 'ada')->json;
-        my $session = $stack->session($stack->token);
+        ($session) = $stack->enter(subject => 'eve');
         passed(begin_there($session), 'both hosts have their connections');
-        wait_for { $new->command('EXISTS', "enroll:{0}:token:$made->{id}") }
-            'the replica to follow';
+        follows($new);
 
         $redis->command('CONFIG', 'SET', 'replica-read-only', $read_only);
         $new->command('REPLICAOF', 'NO', 'ONE');
@@ -151,8 +167,7 @@ subtest 'a replica that is promoted before it has found its master' => sub {
 
     my $made = $stack->issue(subject => 'ada')->json;
     $new->command('READONLY');
-    wait_for { $new->command('EXISTS', "enroll:{0}:token:$made->{id}") }
-        'the replica to know it';
+    follows($new);
     $new->backup;
     $new->stop('KILL');
     passed(redeem_there($made->{token}), 'the token is spent');

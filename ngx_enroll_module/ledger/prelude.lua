@@ -155,10 +155,10 @@ local function retell(event, record, at)
 end
 
 -- Which history of writes this server stands in. A restart and a promotion
--- both begin another; run_id alone would survive a promotion. And the process
--- that it stands in it by: a replica of a cluster that was started, and promoted
--- before it knew its master's address, goes on with its master's master_replid.
--- nil: it follows somebody else's, which may have gone on since.
+-- both begin another; run_id alone would survive a promotion. And by which
+-- process: a replica of a cluster that was started, and promoted before it
+-- had found its master, goes on with its master's master_replid. nil: it
+-- follows somebody else's, which may have gone on since.
 local function incarnation()
     local info = redis.call('INFO', 'replication')
     if not string.find(info, 'role:master', 1, true) then
