@@ -641,6 +641,23 @@ subtest 'a truncated file' => sub {
 };
 
 
+# --- what is to be looked for in logs is what is said there
+
+my $said = join '', map { slurp($_) } map { glob top()
+    . "/ngx_enroll_module/$_/*.[ch]" } qw(http ledger redis);
+$said =~ s/"\s*\n\s*"//g;
+my $others = qr/^(?:Unexpected end of file|Can't recover from AOF)/;    # Redis'
+
+for my $title ('At night', 'What to watch') {
+    my ($table) = $page =~ /^## \Q$title\E\n(.*?)(?=^## |\z)/ms;
+    my @looked_for = grep { / / && !/$others/ }
+        map { split /\s*(?:\xe2\x80\xa6|[()":])\s*/ }
+        map { /`([^`]+)`/g } $table =~ /^\| ([^|]+)/mg;
+    cmp_ok scalar @looked_for, '>', 3, "$title: words to look for";
+    is join('; ', grep { index($said, $_) < 0 } @looked_for), '',
+        '… which somebody says';
+}
+
 my @not = grep { !$seen{$_} } $page =~ /^```[a-z]*\n(.*?)^```$/msg;
 is "@not", '', 'nothing is shown that was not tried';
 
