@@ -39,6 +39,7 @@ sub source {
     my ($suite) = @_;
 
     my $said = "$dir/source-$suite";
+    unlink $said;
     my $status = run($said, 'sh', '-c', 'exec "$@" 2>"$0.err"', $said,
         "$top/tools/source.sh", $cache, $suite || ());
     return $status ? undef : slurp($said) =~ s/\n\z//r;
@@ -162,6 +163,33 @@ sub tree {
         "$build/ngx_http_enroll_module.so");
     return;
 }
+
+
+# What asks for threads says so where there are none.
+
+sub threadless {
+    my $src = nginx_tree('');
+    my $build = "$cache/module-threadless-" . substr md5_hex($top), 0, 8;
+    local @ENV{qw(NGINX_SRC OPTIONS)} = ($src, join ' ',
+        grep { !/threads/ } @options);
+
+    is run("$dir/threadless", "$top/tools/build.sh", $build), 0,
+        'the module builds';
+    is slurp("$dir/threadless"), '', 'and no warning is given';
+
+    local @ENV{qw(ENROLL_NGINX ENROLL_MODULE)} = ("$src/objs-compat/nginx",
+        "$build/ngx_http_enroll_module.so");
+    my $conf = "enroll_zone enroll 1m; enroll_journal $dir/journal";
+    my ($status, $said) = nginx_test_config("$conf;");
+    is $status, 0, 'a journal is written' or diag $said;
+    ($status, $said) = nginx_test_config("$conf sync;");
+    isnt $status, 0, 'but not waited for';
+    like $said, qr/"sync" needs threads: build nginx .*--with-threads/,
+        '… why';
+    return;
+}
+
+subtest 'without threads' => \&threadless;
 
 
 for my $suite ('', 'trixie') {

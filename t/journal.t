@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Enroll::Audit qw(audit);
+use Enroll::Dir qw(append);
 use Enroll::Disk qw(small_disk fill_disk empty_disk free_disk);
 use Enroll::Journal qw(records torn);
 use Enroll::Lossy;
@@ -77,6 +78,25 @@ subtest 'every event, as in the stream (I7)' => sub {
     ok $superseded->{keep_until} > time * 1000,
         'a token that another one ends';
     is_deeply [audit($stack)], [], 'the stream is whole';
+
+    # as docs/operations.md reads it
+    my ($section) = slurp(top() . '/docs/operations.md')
+        =~ /^## The journal\n(.*?)^## /ms;
+    my @commands = $section =~ /^```sh\n(.*?)^```$/msg;
+    my $run = sub {
+        my ($command) = @_;
+        $command =~ s{/var/log/nginx/enroll\.journal}{$file}g;
+        $command =~ s/[0-9a-f]{32}/$id/g;
+        return split /\n/, qx{$command};
+    };
+    my @steps = map { join "\t", $_->{event}, $_->{to} // $_->{reason},
+        $_->{client} } grep { $_->{id} eq $id } @records;
+    is_deeply [map { s/^[-\d]+T[:\d]+Z\t//r } $run->($commands[0])], \@steps,
+        'what happened to a token, by a command of the docs';
+    append($file, '{"seq":"1","event":"torn","wh' . slurp($file)
+        =~ s/\n.*//sr . "\n\nhello\n{\"seq\":\"2\"");
+    is scalar(my @whole = $run->($commands[1])), @records + 1,
+        'and all that there is, by another';
 };
 
 

@@ -72,6 +72,7 @@ wait_for { my @all = records($file); @all == $stack->events } 'the last line';
 subtest 'nginx alone is started anew' => sub {
     my $said = restart();
     cmp_ok tombstones($said), '>', 10, 'tombstones are made of the journal';
+    unlike slurp($file), qr/^$/m, 'in which no line is empty';
     unlike $said, qr/skipped/, 'of all lines';
     is scalar(() = $said =~ /tombstones/g), 1, 'once, not by each worker';
     my $monitor = $redis->monitor;
@@ -195,6 +196,10 @@ subtest 'torn lines, and others' => sub {
         =~ /(\d+) lines of the journal .* skipped/;
     is $stack->status->{zone}{entries}, @good + @glued, 'each good one';
     is $skipped, @bad + @glued + 2, 'and how many were not';
+
+    $stack->token(subject => 'after');
+    like slurp($file), qr/^\{"[^\n]*"subject":"after"[^\n]*\}\n\z/m,
+        'the next record has a line of its own';
 };
 
 

@@ -97,6 +97,25 @@ subtest 'on the disk before it is forwarded (I2)' => sub {
 };
 
 
+# The kernel tells of a write that failed once to each who opened the file,
+# not to each process that has inherited it: where one has written, only its
+# own place in the file has moved.
+
+subtest 'each worker has opened it' => sub {
+    my $many = stack(workers => 3,
+        http => 'enroll_journal %%DIR%%/logs/journal sync;');
+    my $journal = $many->nginx->{logs} . '/journal';
+    $many->issue;
+
+    my @places = map {
+        my $fd = (grep { (readlink $_ // '') eq $journal } glob "/proc/$_/fd/*")[0];
+        slurp($fd =~ s/\/fd\//\/fdinfo\//r) =~ /^pos:\s+(\d+)/m;
+    } $many->nginx->worker_pids;
+    is "@{[sort { $a <=> $b } @places]}", '0 0 ' . -s $journal,
+        'one of three has written';
+};
+
+
 subtest 'one for all who wait' => sub {
     my @sessions = map { ($stack->enter)[0] } 1 .. 60;
     idle();
@@ -189,31 +208,47 @@ subtest 'a disk that fails (I2)' => sub {
 subtest 'a reload, and rotation, meanwhile' => sub {
     my ($session, $id) = begun();
     my ($other, $other_id) = begun();
+    my ($last, $last_id) = begun();
     idle();
-    my $n = $disk->begun;
+    my $n = $disk->told;
     $disk->hold;
     my $first = send_off('/register/finish', $session);
-    wait_for { $disk->begun > $n } 'the fdatasync() of the first';
+    wait_for { $disk->told > $n } 'the fdatasync() of the first';
     my $second = send_off('/register/finish', $other);
     written(claim => $other_id);
 
-    # the second one's line waits for the next fdatasync(), of the old file
+    # its line waits for the next fdatasync(), and so does that of the third,
+    # in another file
     my $old = (stat $file)[1];
+    my ($worker) = $nginx->worker_pids;
     rename $file, "$file.1" or die "$file: $!";
     $nginx->signal('USR1');
-    wait_for { -e $file } 'a new file';
-    my @workers = $nginx->reload;
+    wait_for { grep { (readlink $_ // '') eq $file } glob "/proc/$worker/fd/*" }
+        'the worker to have the new file';
+    my $third = send_off('/register/finish', $last);
+    written(claim => $last_id);
+    my $new = (stat $file)[1];
+    $nginx->reload;
     is $idp->count('/register/finish'), 0, 'nothing is forwarded';
-    $disk->let_go;
+    $disk->hold($new);
 
     passed(land($first), 'the old worker waits for the disk');
-    passed(land($second), '… for all who do');
-    my @told = $disk->told;
-    cmp_ok scalar(grep { $_->[0] eq 'begin' && $_->[2] == $old
-        && $_->[1] == $workers[0] } @told[2 * $n .. $#told]), '>=', 2,
-        'the second one\'s line, too, is synced where it was written';
-    ok $nginx->workers_leave(@workers), 'and leaves';
-    $stack->wait_record($_, state => 'enrolled') for $id, $other_id;
+    my @synced;
+    wait_for {
+        my @told = $disk->told;
+        @synced = map { $_->[2] } grep { $_->[0] eq 'begin' }
+            splice @told, $n;
+        @synced >= 3;
+    } 'the new file';
+    is "@synced", "$old $old $new",
+        'each line is synced where it was written';
+    is $idp->count('/register/finish'), 1, 'before it is forwarded';
+    $disk->let_go;
+    passed(land($second), '… for all who wait');
+    passed(land($third), '… in whatever file');
+    ok $nginx->workers_leave($worker), 'and leaves';
+    $stack->wait_record($_, state => 'enrolled')
+        for $id, $other_id, $last_id;
 };
 
 

@@ -6,6 +6,7 @@ static char *ngx_http_enroll_journal_durable(ngx_conf_t *cf,
     ngx_http_enroll_journal_t *journal, ngx_str_t *value);
 static void ngx_http_enroll_journal_own(ngx_cycle_t *cycle,
     ngx_open_file_t *file);
+static void ngx_http_enroll_journal_mend(ngx_http_enroll_journal_t *journal);
 #if (NGX_THREADS)
 static void ngx_http_enroll_journal_open(ngx_cycle_t *cycle,
     ngx_open_file_t *file);
@@ -129,6 +130,8 @@ ngx_http_enroll_journal_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    emcf->journal->zone = emcf->zone;
+
     return NGX_OK;
 }
 
@@ -192,6 +195,35 @@ ngx_http_enroll_journal_own(ngx_cycle_t *cycle, ngx_open_file_t *file)
 }
 
 
+/* the worker before this one may have been killed while it wrote */
+
+static void
+ngx_http_enroll_journal_mend(ngx_http_enroll_journal_t *journal)
+{
+    u_char           last;
+    ngx_fd_t         fd;
+    ngx_uint_t       whole;
+    ngx_file_info_t  fi;
+
+    whole = 0;
+    fd = ngx_open_file(journal->file->name.data,
+                       NGX_FILE_RDONLY|NGX_FILE_NONBLOCK, NGX_FILE_OPEN, 0);
+
+    if (fd != NGX_INVALID_FILE) {
+        whole = ngx_fd_info(fd, &fi) != NGX_FILE_ERROR
+                && (ngx_file_size(&fi) == 0
+                    || (pread(fd, &last, 1, ngx_file_size(&fi) - 1) == 1
+                        && last == '\n'));
+        (void) ngx_close_file(fd);
+    }
+
+    if (!whole) {
+        (void) ngx_atomic_fetch_add(
+                    &ngx_http_enroll_zone_outage(journal->zone)->torn, 1);
+    }
+}
+
+
 #if (NGX_THREADS)
 
 /* a description of the worker's own, of the very file that master opened */
@@ -245,10 +277,7 @@ ngx_http_enroll_journal_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    /* the worker before this one may have been killed while it wrote */
-
-    (void) ngx_atomic_fetch_add(&ngx_http_enroll_zone_outage(emcf->zone)->torn,
-                                1);
+    ngx_http_enroll_journal_mend(emcf->journal);
 
 #if (NGX_THREADS)
 
@@ -284,7 +313,13 @@ ngx_http_enroll_journal_write(ngx_enroll_call_t *call,
     emcf = ngx_http_cycle_get_module_main_conf((ngx_cycle_t *) ngx_cycle,
                                                ngx_http_enroll_module);
     journal = emcf->journal;
-    outage = ngx_http_enroll_zone_outage(emcf->zone);
+
+    if (journal == NULL) {
+        /* without a master, after a reload that took it away */
+        return NGX_OK;
+    }
+
+    outage = ngx_http_enroll_zone_outage(journal->zone);
     err = 0;
 
 #if (NGX_THREADS)
@@ -302,7 +337,7 @@ ngx_http_enroll_journal_write(ngx_enroll_call_t *call,
     }
 
     if (err) {
-        ngx_http_enroll_journal_told(err);
+        ngx_http_enroll_journal_told(journal, err);
         return NGX_ERROR;
     }
 
@@ -314,26 +349,24 @@ ngx_http_enroll_journal_write(ngx_enroll_call_t *call,
 
 #endif
 
-    ngx_http_enroll_journal_told(0);
+    ngx_http_enroll_journal_told(journal, 0);
 
     return NGX_OK;
 }
 
 
 void
-ngx_http_enroll_journal_told(ngx_err_t err)
+ngx_http_enroll_journal_told(ngx_http_enroll_journal_t *journal,
+    ngx_err_t err)
 {
-    ngx_str_t                    *name;
-    ngx_http_enroll_outage_t     *outage;
-    ngx_http_enroll_main_conf_t  *emcf;
+    ngx_str_t                 *name;
+    ngx_http_enroll_outage_t  *outage;
 
-    emcf = ngx_http_cycle_get_module_main_conf((ngx_cycle_t *) ngx_cycle,
-                                               ngx_http_enroll_module);
-    outage = ngx_http_enroll_zone_outage(emcf->zone);
-    name = &emcf->journal->file->name;
+    outage = ngx_http_enroll_zone_outage(journal->zone);
+    name = &journal->file->name;
 
     if (err) {
-        ngx_http_enroll_zone_count(emcf->zone,
+        ngx_http_enroll_zone_count(journal->zone,
                                    NGX_HTTP_ENROLL_COUNT_JOURNAL_FAILED);
 
         if (ngx_atomic_cmp_set(&outage->lasts, 0, 1)) {

@@ -20,6 +20,7 @@ typedef struct ngx_http_enroll_sync_s  ngx_http_enroll_sync_t;
 
 struct ngx_http_enroll_journal_s {
     ngx_open_file_t            *file;
+    ngx_http_enroll_zone_t     *zone;
     ngx_uint_t                  durable;   /* 1: on the disk, too */
 #if (NGX_THREADS)
     ngx_thread_pool_t          *threads;
@@ -40,7 +41,8 @@ ngx_int_t ngx_http_enroll_journal_write(ngx_enroll_call_t *call,
  * What has become of what was written: err 0, or why it is not there. An
  * outage is told once on this host, and so is its end.
  */
-void ngx_http_enroll_journal_told(ngx_err_t err);
+void ngx_http_enroll_journal_told(ngx_http_enroll_journal_t *journal,
+    ngx_err_t err);
 
 
 /* sync: a line is on the disk before its call goes on */

@@ -29,8 +29,7 @@ typedef struct {
 
 
 struct ngx_http_enroll_sync_s {
-    ngx_open_file_t                *file;
-    ngx_thread_pool_t              *threads;
+    ngx_http_enroll_journal_t      *journal;
     ngx_thread_task_t               task;
     ngx_event_t                     timer;
 
@@ -55,7 +54,8 @@ static void ngx_http_enroll_sync_thread(void *data, ngx_log_t *log);
 static void ngx_http_enroll_sync_done(ngx_event_t *ev);
 static void ngx_http_enroll_sync_timeout(ngx_event_t *ev);
 static void ngx_http_enroll_sync_move(ngx_queue_t *from, ngx_queue_t *to);
-static void ngx_http_enroll_sync_end(ngx_queue_t *calls, ngx_err_t err);
+static void ngx_http_enroll_sync_end(ngx_http_enroll_sync_t *sync,
+    ngx_queue_t *calls, ngx_err_t err);
 static void ngx_http_enroll_sync_cleanup(void *data);
 
 
@@ -76,8 +76,7 @@ ngx_http_enroll_sync_create(ngx_cycle_t *cycle,
     cln->handler = ngx_http_enroll_sync_cleanup;
     cln->data = sync;
 
-    sync->file = journal->file;
-    sync->threads = journal->threads;
+    sync->journal = journal;
 
     ngx_queue_init(&sync->running);
     ngx_queue_init(&sync->waiting);
@@ -130,7 +129,7 @@ ngx_http_enroll_sync_join(ngx_http_enroll_sync_t *sync,
         waits = ngx_palloc(call->pool, sizeof(ngx_http_enroll_sync_call_t));
 
         if (waits == NULL) {
-            ngx_http_enroll_journal_told(NGX_ENOMEM);
+            ngx_http_enroll_journal_told(sync->journal, NGX_ENOMEM);
             return NGX_ERROR;
         }
 
@@ -138,7 +137,7 @@ ngx_http_enroll_sync_join(ngx_http_enroll_sync_t *sync,
     }
 
     if (ngx_http_enroll_sync_add(sync) != NGX_OK) {
-        ngx_http_enroll_journal_told(ngx_errno);
+        ngx_http_enroll_journal_told(sync->journal, ngx_errno);
         return NGX_ERROR;
     }
 
@@ -156,7 +155,7 @@ ngx_http_enroll_sync_join(ngx_http_enroll_sync_t *sync,
         ngx_queue_remove(&waits->queue);
     }
 
-    ngx_http_enroll_journal_told(sync->files.err);
+    ngx_http_enroll_journal_told(sync->journal, sync->files.err);
 
     return NGX_ERROR;
 }
@@ -182,7 +181,7 @@ ngx_http_enroll_sync_add(ngx_http_enroll_sync_t *sync)
         return NGX_ERROR;
     }
 
-    fd = fcntl(sync->file->fd, F_DUPFD_CLOEXEC, 0);
+    fd = fcntl(sync->journal->file->fd, F_DUPFD_CLOEXEC, 0);
 
     if (fd == -1) {
         return NGX_ERROR;
@@ -212,7 +211,7 @@ ngx_http_enroll_sync_start(ngx_http_enroll_sync_t *sync)
 
     ngx_http_enroll_sync_move(&sync->waiting, &sync->running);
 
-    if (ngx_thread_task_post(sync->threads, &sync->task) == NGX_OK) {
+    if (ngx_thread_task_post(sync->journal->threads, &sync->task) == NGX_OK) {
         sync->busy = 1;
 
         /* a worker on its leave waits for it, too */
@@ -276,11 +275,11 @@ ngx_http_enroll_sync_done(ngx_event_t *ev)
     }
 
     if (err == 0) {
-        ngx_http_enroll_journal_told(0);
+        ngx_http_enroll_journal_told(sync->journal, 0);
     }
 
-    ngx_http_enroll_sync_end(&done, err);
-    ngx_http_enroll_sync_end(&failed, NGX_EAGAIN);
+    ngx_http_enroll_sync_end(sync, &done, err);
+    ngx_http_enroll_sync_end(sync, &failed, NGX_EAGAIN);
 }
 
 
@@ -299,7 +298,7 @@ ngx_http_enroll_sync_timeout(ngx_event_t *ev)
     ngx_http_enroll_sync_move(&sync->running, &calls);
     ngx_http_enroll_sync_move(&sync->waiting, &calls);
 
-    ngx_http_enroll_sync_end(&calls, NGX_ETIMEDOUT);
+    ngx_http_enroll_sync_end(sync, &calls, NGX_ETIMEDOUT);
 }
 
 
@@ -314,7 +313,8 @@ ngx_http_enroll_sync_move(ngx_queue_t *from, ngx_queue_t *to)
 
 
 static void
-ngx_http_enroll_sync_end(ngx_queue_t *calls, ngx_err_t err)
+ngx_http_enroll_sync_end(ngx_http_enroll_sync_t *sync, ngx_queue_t *calls,
+    ngx_err_t err)
 {
     ngx_queue_t                  *q;
     ngx_http_enroll_sync_call_t  *waits;
@@ -324,7 +324,7 @@ ngx_http_enroll_sync_end(ngx_queue_t *calls, ngx_err_t err)
         ngx_queue_remove(q);
 
         if (err) {
-            ngx_http_enroll_journal_told(err);
+            ngx_http_enroll_journal_told(sync->journal, err);
         }
 
         waits = ngx_queue_data(q, ngx_http_enroll_sync_call_t, queue);
@@ -333,7 +333,10 @@ ngx_http_enroll_sync_end(ngx_queue_t *calls, ngx_err_t err)
 }
 
 
-/* the worker leaves: no thread is at work any more */
+/*
+ * A worker leaves, and no thread is at work any more; or, without a master,
+ * the configuration of before has gone.
+ */
 
 static void
 ngx_http_enroll_sync_cleanup(void *data)
@@ -353,7 +356,9 @@ ngx_http_enroll_sync_cleanup(void *data)
         ngx_enroll_call_free(waits->call);
     }
 
-    ngx_free(sync);
+    if (!sync->busy || ngx_quit || ngx_exiting || ngx_terminate) {
+        ngx_free(sync);
+    }
 }
 
 #endif

@@ -198,7 +198,11 @@ ngx_http_enroll_zone_seen(ngx_http_enroll_zone_t *zone, const u_char *name,
     size = offsetof(ngx_http_enroll_zone_ledger_t, seen)
            + partitions * sizeof(ngx_enroll_seen_t);
 
-    ledger = ngx_http_enroll_zone_room(zone, size);
+    /* without it nothing works; others of its size may take many places */
+
+    do {
+        ledger = ngx_http_enroll_zone_room(zone, size);
+    } while (ledger == NULL && !ngx_queue_empty(&zone->sh->queue));
 
     if (ledger) {
         ngx_memzero(ledger, size);

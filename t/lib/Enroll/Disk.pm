@@ -4,6 +4,7 @@ package Enroll::Disk;
 #
 #     my $disk = Enroll::Disk->new;         # for nginx_args => $disk->nginx
 #     $disk->hold; … $disk->let_go;         # no fdatasync() returns meanwhile
+#     $disk->hold($inode)                   # … of that file; others do
 #     $disk->fail; … $disk->mend;           # each says EIO
 #     $disk->begun, ->ended                 # how many, so far
 #     $disk->busy(@pids)                    # how many of these have not ended
@@ -47,7 +48,13 @@ sub nginx {
 }
 
 
-sub hold   { spew("$_[0]{dir}/hold", '') }
+# in one step: it is looked at all the time
+sub hold {
+    my ($self, $inode) = @_;
+    spew("$self->{dir}/hold.new", $inode // '');
+    return rename "$self->{dir}/hold.new", "$self->{dir}/hold";
+}
+
 sub let_go { unlink "$_[0]{dir}/hold" }
 sub fail   { spew("$_[0]{dir}/fail", '') }
 sub mend   { unlink "$_[0]{dir}/fail" }
