@@ -654,7 +654,7 @@ for my $title ('At night', 'What to watch') {
         map { split /\s*(?:\xe2\x80\xa6|[()":])\s*/ }
         map { /`([^`]+)`/g } $table =~ /^\| ([^|]+)/mg;
     cmp_ok scalar @looked_for, '>', 3, "$title: words to look for";
-    is join('; ', grep { index($said, $_) < 0 } @looked_for), '',
+    is join('; ', grep { index($said, s/\b\d+\b/%ui/gr) < 0 } @looked_for), '',
         '… which somebody says';
 }
 
