@@ -646,6 +646,7 @@ subtest 'a truncated file' => sub {
 my $said = join '', map { slurp($_) } map { glob top()
     . "/ngx_enroll_module/$_/*.[ch]" } qw(http ledger redis);
 $said =~ s/"\s*\n\s*"//g;
+$said =~ s/%(?:ui|L|M)/0/g;                             # numbers
 my $others = qr/^(?:Unexpected end of file|Can't recover from AOF)/;    # Redis'
 
 for my $title ('At night', 'What to watch') {
@@ -654,7 +655,7 @@ for my $title ('At night', 'What to watch') {
         map { split /\s*(?:\xe2\x80\xa6|[()":])\s*/ }
         map { /`([^`]+)`/g } $table =~ /^\| ([^|]+)/mg;
     cmp_ok scalar @looked_for, '>', 3, "$title: words to look for";
-    is join('; ', grep { index($said, s/\b\d+\b/%ui/gr) < 0 } @looked_for), '',
+    is join('; ', grep { index($said, s/\d+/0/gr) < 0 } @looked_for), '',
         '… which somebody says';
 }
 
