@@ -94,18 +94,19 @@ subtest 'tombstones stand whatever becomes of Redis (I1, I5)' => sub {
     $stack->begin($session);
     refused($stack->finish($session), 410, 'void',
         'the session of what was never redeemed is void');
+    is $stack->record($made->{id})->{state}, 'void', '… and so is its token';
 
     # a reload keeps them
     $stack->nginx->reload(leave => 1);
-    refused($stack->redeem($made->{token}), 410, 'redeemed',
+    refused($stack->redeem($made->{token}), 410, 'void',
         'after a reload, too');
 
     $redis->command('FLUSHALL');
-    refused($stack->redeem($made->{token}), 410, 'redeemed',
+    refused($stack->redeem($made->{token}), 410, 'void',
         'and when Redis has forgotten everything');
 
     $redis->stop;
-    refused($stack->redeem($made->{token}), 410, 'redeemed',
+    refused($stack->redeem($made->{token}), 410, 'void',
         'and when there is none (I6)');
     $redis->start;
     is $stack->idp->count, 0, 'the IdP has heard nothing';
