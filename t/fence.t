@@ -426,6 +426,20 @@ subtest 'a backup is put back' => sub {
     neither_comes_back($p);
 };
 
+subtest 'a backup is put back, and once more at once' => sub {
+    fresh(conf => $file);
+    my $p = people('twice');
+    my $backup = $redis->backup;
+    for my $time ('once', 'twice') {
+        $redis->restore($backup);
+        back();
+        # another incarnation is no master that was replaced: nobody waits
+        is reason($stack->issue), '201', "$time: it goes on at once";
+        refused(redeem_there($p->{token}), 410, 'void', '… what was is void');
+    }
+    is scalar(fences()), 1, 'and told';
+};
+
 subtest 'a backup is put back, and the fence is the sequence' => sub {
     fresh(conf => $file, server => 'enroll_fence sequence;');
     my $p = people('sequence');
