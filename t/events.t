@@ -33,12 +33,12 @@ for my $row ($table =~ /^(\| `.*)$/mg) {
         $event eq 'refuse' ? () : qw(from to)];
 }
 
-is join(' ', sort keys %more), 'approve begin claim deliver expire issue lock '
-    . 'proofed redeem refuse revoke settle void', 'all events are documented';
+is join(' ', sort keys %more), 'approve begin claim deliver expire fence '
+    . 'issue lock proofed redeem refuse revoke settle void', 'all events are documented';
 
 # not in each event, even of its kind
 my %optional = map { $_ => 1 } qw(exception requester approvers prover count
-    leaver refuse:why revoke:claim);
+    leaver refuse:why revoke:claim settle:why);
 
 
 # Lines of the log that are in no stream.
