@@ -184,7 +184,7 @@ $stack = stack(idp => $idp, instances => 2, Enroll::Flood::conf(),
         'and those who had begun';
 
     wait_for { Enroll::Sentinels::role($old) eq 'slave' } 'it to follow', 20;
-    $old->command('CLIENT', 'UNPAUSE');
+    $old->command('CONFIG', 'SET', 'min-replicas-to-write', 0);
     $set->finish;
 }
 

@@ -96,7 +96,7 @@ subtest 'tombstones stand whatever becomes of Redis (I1, I5)' => sub {
         'the session of what was never redeemed is void');
     is $stack->record($made->{id})->{state}, 'void', '… and so is its token';
 
-    # a reload keeps them
+    # … and so is the token, once and for all; a reload keeps that
     $stack->nginx->reload(leave => 1);
     refused($stack->redeem($made->{token}), 410, 'void',
         'after a reload, too');

@@ -33,7 +33,7 @@ use Carp qw(croak);
 use Enroll::Checks qw(register add_problem);
 use Enroll::Port qw(free_port);
 use Enroll::Redis;
-use Enroll::Wait qw(wait_for);
+use Enroll::Wait qw(wait_for patience);
 
 
 sub new {
@@ -42,7 +42,9 @@ sub new {
     my $self = bless { masters => 3, replicas => 1, name => 'cluster',
         %arg }, $class;
 
-    my @common = ('cluster-enabled yes', 'cluster-node-timeout 1500',
+    # who is held up by a busy machine is not gone
+    my @common = ('cluster-enabled yes',
+        'cluster-node-timeout ' . int(1500 * patience(1)),
         'cluster-config-file nodes.conf', 'databases 1', 'repl-diskless-sync-delay 0',
         'cluster-replica-validity-factor 0',
         # the last one is looked through when the others have gone
@@ -169,13 +171,21 @@ sub owner {
             or do { delete $redis->{client}; next };
         my ($epoch, $slots) = $nodes
             =~ /myself,master \S+ \d+ \d+ (\d+) \S+ (.*)/ or next;
-        next if !grep { /^(\d+)(?:-(\d+))?$/ && $1 <= $slot
-            && $slot <= ($2 // $1) } split / /, $slots;
+        next if !_among($slot, $slots);
         ($best, $newest) = ($redis, $epoch)
             if !$best || $epoch > $newest;
     }
 
     return $best;
+}
+
+
+# The slot is in the text "0-100 102 …".
+
+sub _among {
+    my ($slot, $slots) = @_;
+    return grep { /^(\d+)(?:-(\d+))?$/ && $1 <= $slot && $slot <= ($2 // $1) }
+        split / /, $slots;
 }
 
 
@@ -247,6 +257,14 @@ sub move {
 
     $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $target)
         for $to, $from, grep { $_ != $to && $_ != $from } $self->masters;
+
+    # the next one, moved before they have heard of the epoch of this one,
+    # would be taken back from its new master
+    wait_for {
+        !grep { my ($slots) = $_->command('CLUSTER', 'NODES')
+            =~ /^$target .* connected (.*)$/m; !_among($slot, $slots // '') }
+            grep { $_->pid } $self->servers;
+    } "all nodes to know who has slot $slot";
 
     return;
 }

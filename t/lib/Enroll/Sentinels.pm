@@ -263,7 +263,7 @@ sub failover {
     my $old = $self->master;
     if ($arg{announce}) {
         $arg{announce}->($old);
-        $self->_pause($old);
+        $self->_hold($old);
     }
 
     wait_for {
@@ -275,12 +275,12 @@ sub failover {
 }
 
 
-# Nothing more is written, until all that was has reached the replicas.
+# Nothing more is written, and all that was has reached the replicas.
 
-sub _pause {
+sub _hold {
     my ($self, $master) = @_;
 
-    $master->command('CLIENT', 'PAUSE', 60_000, 'WRITE');
+    $master->command('CONFIG', 'SET', 'min-replicas-to-write', 99);
     wait_for {
         my $info = $master->command('INFO', 'replication');
         my ($offset) = $info =~ /^master_repl_offset:(\d+)/m;
