@@ -604,7 +604,7 @@ ok @patches >= 6, 'there are mutants';
 for my $patch (@patches) {
     my ($name) = $patch =~ m{([^/]+)\.patch$};
     my $top = top();
-    is system("patch -d '$top' -p1 --dry-run -s -i '$patch' >/dev/null"), 0,
+    is system("patch -d '$top' -p1 -F0 --dry-run -s -i '$patch' >/dev/null"), 0,
         "$name applies to the sources: make mutants";
 }
 
