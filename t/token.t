@@ -307,7 +307,7 @@ subtest 'a mangled token as a bearer (I5)' => sub {
     my %value = (
         'no credentials' => ['Bearer', 'missing'],
         'another scheme' => ["Basic $token", 'forged'],
-        'a scheme glued to it' => ["Bearer$token", 'missing'],
+        'a scheme glued to it' => ["Bearer$token", 'forged'],
         'a tab between' => ["Bearer\t$token", 'forged'],
         'a comma between' => ["Bearer,$token", 'forged'],
         'a parameter' => ["Bearer token=$token", 'forged'],
@@ -710,7 +710,8 @@ subtest 'what a client says in the name of the proxy (I3)' => sub {
         my $endpoint = $header =~ /url/i ? '/register' : '/register/begin';
         my $method = $endpoint eq '/register' ? 'GET' : 'POST';
         passed($http->request($method, $endpoint, [Cookie => $his,
-            $header => 'mallory'], '{}'), "$header at $endpoint");
+            $header => 'mallory'], $method eq 'POST' ? '{}' : undef),
+            "$header at $endpoint");
         my ($got) = $idp->requests;
         unlike $got->raw, qr/mallory/, '… is not told';
         $idp->clear;

@@ -36,6 +36,7 @@ static const ngx_str_t  ngx_enroll_reasons[NGX_ENROLL_REASONS] = {
     ngx_string("uri"),
     ngx_string("subrequest"),
     ngx_string("cross_site"),
+    ngx_string("early"),
     ngx_string("body"),
     ngx_string("signature"),
     ngx_string("channel"),

@@ -48,6 +48,7 @@ typedef enum {
     NGX_ENROLL_URI,              /* not canonical */
     NGX_ENROLL_SUBREQUEST,       /* an endpoint reached by a subrequest */
     NGX_ENROLL_CROSS_SITE,
+    NGX_ENROLL_EARLY,            /* TLS early data */
     NGX_ENROLL_BODY,             /* too long, no length, not understood */
     NGX_ENROLL_SIGNATURE,        /* an issuer's call that is not his */
     NGX_ENROLL_CHANNEL,          /* one that the class or issuer lacks */

@@ -9,11 +9,16 @@ static ngx_uint_t ngx_enroll_uri_dots(const u_char *p, const u_char *last);
 static ngx_uint_t ngx_enroll_uri_encoded(int c, const u_char *p,
     const u_char *last);
 static int ngx_enroll_uri_tail(int tail, int c);
-static int ngx_enroll_uri_lower(const u_char **p, const u_char *last);
-static ngx_uint_t ngx_enroll_uri_blank(int c, const u_char *p,
-    const u_char *last);
+static u_char *ngx_enroll_uri_decode(const ngx_str_t *uri, ngx_uint_t reading,
+    u_char *dst);
+static u_char *ngx_enroll_uri_fold(u_char *start, u_char *last,
+    ngx_uint_t reading);
+static uint32_t ngx_enroll_uri_code(u_char **p, u_char *last);
+static uint32_t ngx_enroll_uri_like(uint32_t code);
+static u_char *ngx_enroll_uri_segments(u_char *start, u_char *last,
+    ngx_uint_t reading);
 static u_char *ngx_enroll_uri_segment(u_char *start, u_char *segment,
-    u_char *end);
+    u_char *end, ngx_uint_t reading);
 
 
 ngx_uint_t
@@ -106,7 +111,7 @@ ngx_enroll_uri_encoded(int c, const u_char *p, const u_char *last)
     switch (c) {
 
     case '-': case '.': case '_': case '~':
-    case '/': case '\\': case ';':
+    case '/': case '\\': case ';': case '?': case '#':
         return 0;
 
     case '%':
@@ -168,94 +173,215 @@ ngx_enroll_uri_tail(int tail, int c)
 
 
 size_t
-ngx_enroll_uri_loose(const ngx_str_t *uri, u_char *dst)
+ngx_enroll_uri_loose(const ngx_str_t *uri, ngx_uint_t reading, u_char *dst)
 {
-    int            c, parameter;
-    u_char        *end, *segment;
-    const u_char  *p, *last;
+    u_char  *last;
+
+    last = ngx_enroll_uri_decode(uri, reading, dst);
+    last = ngx_enroll_uri_fold(dst, last, reading);
+
+    return ngx_enroll_uri_segments(dst, last, reading) - dst;
+}
+
+
+/* Whatever is written may complete a "%66" with what is there already. */
+
+static u_char *
+ngx_enroll_uri_decode(const ngx_str_t *uri, ngx_uint_t reading, u_char *dst)
+{
+    int      c;
+    size_t   i;
+    u_char  *end;
 
     end = dst;
-    segment = dst;
-    parameter = 0;
-    last = uri->data + uri->len;
 
-    for (p = uri->data; p < last; /* void */) {
-        c = ngx_enroll_uri_lower(&p, last);
+    for (i = 0; i < uri->len; i++) {
+        *end++ = uri->data[i];
 
-        if (c == '?' || c == '#') {
+        while (end - dst >= 3 && end[-3] == '%') {
+            c = ngx_enroll_uri_hex(end - 2, end);
+
+            if (c < 0) {
+                break;
+            }
+
+            if (c == '/' && (reading & NGX_ENROLL_URI_SLASHES)) {
+                /* a letter like any other */
+                c = '_';
+            }
+
+            end -= 2;
+            end[-1] = (u_char) c;
+        }
+    }
+
+    return end;
+}
+
+
+static u_char *
+ngx_enroll_uri_fold(u_char *start, u_char *last, ngx_uint_t reading)
+{
+    u_char    *p, *from, *end;
+    uint32_t   code;
+
+    end = start;
+
+    for (p = start; p < last; /* void */) {
+        from = p;
+        code = ngx_enroll_uri_like(ngx_enroll_uri_code(&p, last));
+
+        if (!(reading & NGX_ENROLL_URI_WHOLE)
+            && (code == '\0' || code == '?' || code == '#'))
+        {
             break;
         }
 
-        if (ngx_enroll_uri_blank(c, p, last)) {
+        if (code <= 0x20 || code == '+') {
             continue;
         }
 
-        if (c == '/') {
-            end = ngx_enroll_uri_segment(dst, segment, end);
+        if (code < 0x80) {
+            *end++ = (u_char) code;
+            continue;
+        }
+
+        while (from < p) {
+            *end++ = *from++;
+        }
+    }
+
+    return end;
+}
+
+
+/* UTF-8, in whatever length; a space for what is none */
+
+static uint32_t
+ngx_enroll_uri_code(u_char **p, u_char *last)
+{
+    u_char      *q;
+    uint32_t     code;
+    ngx_uint_t   n;
+
+    q = *p;
+    code = *q++;
+    *p = q;
+
+    if (code < 0x80) {
+        return code;
+    }
+
+    n = (code >= 0xf0) ? 3 : (code >= 0xe0) ? 2 : (code >= 0xc0) ? 1 : 0;
+
+    if (n == 0 || code >= 0xf8 || (ngx_uint_t) (last - q) < n) {
+        return ' ';
+    }
+
+    code &= 0x3f >> n;
+
+    for ( /* void */ ; n; n--, q++) {
+        if ((*q & 0xc0) != 0x80) {
+            return ' ';
+        }
+
+        code = code << 6 | (*q & 0x3f);
+    }
+
+    *p = q;
+
+    return code;
+}
+
+
+/* the character of ASCII that some take it for */
+
+static uint32_t
+ngx_enroll_uri_like(uint32_t code)
+{
+    /* of full width */
+
+    if (code >= 0xff01 && code <= 0xff5e) {
+        code -= 0xff01 - 0x21;
+    }
+
+    if (code >= 'A' && code <= 'Z') {
+        return code | 0x20;
+    }
+
+    switch (code) {
+
+    case '\\':
+        return '/';
+
+    case 0x130:                        /* dotted I, dotless i, long s, kelvin */
+    case 0x131:
+        return 'i';
+
+    case 0x17f:
+        return 's';
+
+    case 0x212a:
+        return 'k';
+
+    case 0x3000:                       /* spaces that have names */
+    case 0xfeff:
+        return ' ';
+    }
+
+    if ((code >= 0x7f && code <= 0xa0)
+        || (code >= 0x2000 && code <= 0x200f)
+        || (code >= 0xd800 && code <= 0xdfff)
+        || code > 0x10ffff)
+    {
+        return ' ';
+    }
+
+    return code;
+}
+
+
+static u_char *
+ngx_enroll_uri_segments(u_char *start, u_char *last, ngx_uint_t reading)
+{
+    u_char      *p, *end, *segment;
+    ngx_uint_t   parameter;
+
+    end = start;
+    segment = start;
+    parameter = 0;
+
+    for (p = start; p < last; p++) {
+
+        if (*p == '/') {
+            end = ngx_enroll_uri_segment(start, segment, end, reading);
             *end++ = '/';
             segment = end;
             parameter = 0;
 
-        } else if (c == ';') {
+        } else if (*p == ';' && !(reading & NGX_ENROLL_URI_PARAMS)) {
             parameter = 1;
 
         } else if (!parameter) {
-            *end++ = (u_char) c;
+            *end++ = *p;
         }
     }
 
-    end = ngx_enroll_uri_segment(dst, segment, end);
+    end = ngx_enroll_uri_segment(start, segment, end, reading);
 
-    while (end - dst > 1 && (end[-1] == '/' || end[-1] == '.')) {
+    while (end - start > 1 && (end[-1] == '/' || end[-1] == '.')) {
         end--;
     }
 
-    return end - dst;
-}
-
-
-static int
-ngx_enroll_uri_lower(const u_char **p, const u_char *last)
-{
-    int  c, decoded;
-
-    c = *(*p)++;
-
-    if (c == '%') {
-        decoded = ngx_enroll_uri_hex(*p, last);
-
-        if (decoded >= 0) {
-            c = decoded;
-            *p += 2;
-        }
-    }
-
-    return c == '\\' ? '/' : (c >= 'A' && c <= 'Z') ? c | 0x20 : c;
-}
-
-
-/* spaces and controls, of Latin-1 and of UTF-8 (C2 80 to C2 A0) */
-
-static ngx_uint_t
-ngx_enroll_uri_blank(int c, const u_char *p, const u_char *last)
-{
-    if (c == 0xc2) {
-        if (p < last && *p == '%') {
-            c = ngx_enroll_uri_hex(p + 1, last);
-
-        } else if (p < last) {
-            c = *p;
-        }
-    }
-
-    return c <= 0x20 || (c >= 0x7f && c <= 0xa0);
+    return end;
 }
 
 
 /* Ends a segment: where the path goes on after it. */
 
 static u_char *
-ngx_enroll_uri_segment(u_char *start, u_char *segment, u_char *end)
+ngx_enroll_uri_segment(u_char *start, u_char *segment, u_char *end,
+    ngx_uint_t reading)
 {
     size_t  len;
 
@@ -263,11 +389,15 @@ ngx_enroll_uri_segment(u_char *start, u_char *segment, u_char *end)
 
     /* an empty one, or ".": the slash before it goes, too */
 
-    if (len == 0 || (len == 1 && segment[0] == '.')) {
+    if (len == 0
+        || (len == 1 && segment[0] == '.' && !(reading & NGX_ENROLL_URI_DOTS)))
+    {
         return segment > start ? segment - 1 : segment;
     }
 
-    if (len != 2 || segment[0] != '.' || segment[1] != '.') {
+    if (len != 2 || segment[0] != '.' || segment[1] != '.'
+        || (reading & NGX_ENROLL_URI_DOTS))
+    {
         return end;
     }
 
@@ -280,4 +410,76 @@ ngx_enroll_uri_segment(u_char *start, u_char *segment, u_char *end)
     }
 
     return start;
+}
+
+
+ngx_uint_t
+ngx_enroll_uri_behind_host(const ngx_str_t *uri, ngx_str_t *path)
+{
+    u_char  *p, *last;
+
+    p = uri->data;
+    last = p + uri->len;
+
+    while (p < last && (*p == '/' || *p == '\\')) {
+        p++;
+    }
+
+    if (p - uri->data < 2) {
+        return 0;
+    }
+
+    while (p < last && *p != '/' && *p != '\\') {
+        p++;
+    }
+
+    path->data = p;
+    path->len = last - p;
+
+    return path->len > 0;
+}
+
+
+ngx_uint_t
+ngx_enroll_uri_plain(const ngx_str_t *uri)
+{
+    size_t  i;
+
+    for (i = 0; i < uri->len; i++) {
+
+        if (isalnum(uri->data[i])) {
+            continue;
+        }
+
+        switch (uri->data[i]) {
+
+        case '-': case '_': case '~':
+            continue;
+
+        case '.':
+
+            /* a name may have one */
+
+            if (i && isalnum(uri->data[i - 1])
+                && i + 1 < uri->len && isalnum(uri->data[i + 1]))
+            {
+                continue;
+            }
+
+            return 0;
+
+        case '/':
+
+            if (i + 1 == uri->len || uri->data[i + 1] != '/') {
+                continue;
+            }
+
+            return 0;
+
+        default:
+            return 0;
+        }
+    }
+
+    return 1;
 }

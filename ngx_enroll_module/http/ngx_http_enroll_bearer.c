@@ -6,8 +6,9 @@
 #include <openssl/crypto.h>
 
 
-static ngx_uint_t ngx_http_enroll_bearer_mask(ngx_http_request_t *r,
-    ngx_http_enroll_loc_conf_t *elcf);
+static ngx_int_t ngx_http_enroll_bearer_moved(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_uint_t redirected);
+static ngx_uint_t ngx_http_enroll_bearer_mask(ngx_http_request_t *r);
 static ngx_int_t ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
 static ngx_int_t ngx_http_enroll_bearer_read(ngx_http_request_t *r,
@@ -19,6 +20,9 @@ static ngx_uint_t ngx_http_enroll_bearer_cookie(ngx_str_t *value,
     ngx_str_t *session, ngx_uint_t strip);
 static ngx_uint_t ngx_http_enroll_bearer_drop(ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_enroll_bearer_named(ngx_table_elt_t *h,
+    const char *name, size_t len);
+static ngx_uint_t ngx_http_enroll_bearer_hops(ngx_str_t *value);
 static ngx_uint_t ngx_http_enroll_bearer_is(ngx_table_elt_t *h,
     const char *name, size_t len);
 
@@ -26,23 +30,30 @@ static ngx_uint_t ngx_http_enroll_bearer_is(ngx_table_elt_t *h,
 /*
  * Runs first of all, before a subrequest, a proxied request or a log line is
  * made of the request; and on all servers, guarded or not: browsers send the
- * cookie to each of the same host. In the rewrite phase it runs again for the
- * headers in the proxy's name, where only a location is guarded.
+ * cookie to each of the same host. In the rewrite phase it runs again, in each
+ * location that the request enters: an error page that nginx shows of what it
+ * could not read has not been here before.
  */
 
 ngx_int_t
 ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
 {
+    ngx_uint_t                    redirected;
     ngx_http_enroll_ctx_t        *ctx;
-    ngx_http_enroll_loc_conf_t   *elcf;
+    ngx_http_enroll_srv_conf_t   *escf;
     ngx_http_enroll_main_conf_t  *emcf;
 
-    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
 
     if (r != r->main || emcf->keys == NULL) {
         return NGX_DECLINED;
     }
+
+    /* unlike a rewrite, which is internal as well, it wipes contexts */
+
+    redirected = r->internal
+                 && ngx_http_get_module_ctx(r, ngx_http_enroll_module) == NULL;
 
     ctx = ngx_http_enroll_ctx(r);
     if (ctx == NULL) {
@@ -58,16 +69,62 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
 
         ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_drop);
 
-        ctx->leaked = (ngx_http_enroll_bearer_mask(r, elcf) > 0);
+        ctx->leaked = (ngx_http_enroll_bearer_mask(r) > 0);
     }
 
-    if (elcf->enable && !ctx->cleaned) {
+    if (escf->guarded && !ctx->cleaned) {
         ctx->cleaned = 1;
 
         ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_reserved);
     }
 
+    if (ngx_http_enroll_bearer_moved(r, ctx, redirected) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return NGX_DECLINED;
+}
+
+
+/*
+ * What was sent to a handler of ours, and what an endpoint was refused, goes
+ * no further by an error page: it may hold a token (I5). Nor does the body of
+ * anything that was refused before it came to the guard, where the page is
+ * only looked at.
+ */
+
+static ngx_int_t
+ngx_http_enroll_bearer_moved(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_uint_t redirected)
+{
+    ngx_uint_t                   look;
+    ngx_http_enroll_loc_conf_t  *elcf;
+    ngx_http_enroll_srv_conf_t  *escf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
+    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
+
+    if (redirected) {
+        look = r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD);
+
+        if (ctx->ours
+            || ctx->refused
+            || (look && ctx->entered)
+            || (!ctx->passed
+                && ((look && (escf->guarded || escf->ours.nelts))
+                    || ngx_http_enroll_path_is(r, &escf->ours))))
+        {
+            if (ngx_http_enroll_body_drop(r) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    if (elcf->handler) {
+        ctx->ours = 1;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -88,7 +145,7 @@ ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r)
     emcf = ngx_http_get_module_main_conf(r, ngx_http_enroll_module);
 
     if (emcf->keys && (ctx == NULL || !ctx->parsed)) {
-        (void) ngx_http_enroll_bearer_mask(r, elcf);
+        (void) ngx_http_enroll_bearer_mask(r);
     }
 
     /* a body that came in part only has met no handler of ours */
@@ -108,15 +165,16 @@ ngx_http_enroll_bearer_log_handler(ngx_http_request_t *r)
  */
 
 static ngx_uint_t
-ngx_http_enroll_bearer_mask(ngx_http_request_t *r,
-    ngx_http_enroll_loc_conf_t *elcf)
+ngx_http_enroll_bearer_mask(ngx_http_request_t *r)
 {
-    ngx_uint_t            i, n;
-    ngx_list_part_t      *part;
-    ngx_table_elt_t      *h;
-    ngx_enroll_redact_e   how;
+    ngx_uint_t                   i, n;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *h;
+    ngx_enroll_redact_e          how;
+    ngx_http_enroll_srv_conf_t  *escf;
 
-    how = elcf->enable ? NGX_ENROLL_REDACT_WORDS : NGX_ENROLL_REDACT_WHOLE;
+    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
+    how = escf->guarded ? NGX_ENROLL_REDACT_WORDS : NGX_ENROLL_REDACT_WHOLE;
 
     /* these may share their memory, or not */
 
@@ -277,7 +335,9 @@ ngx_http_enroll_bearer_token(ngx_str_t *value, ngx_str_t *token)
         /* inside a word it is an accident of somebody else's base64url */
 
         if (p == value->data
-            || !(isalnum(p[-1]) || p[-1] == '-' || p[-1] == '_'))
+            || !(isalnum(p[-1]) || p[-1] == '-' || p[-1] == '_')
+            || (p - value->data == 6
+                && ngx_strncasecmp(value->data, (u_char *) "Bearer", 6) == 0))
         {
             break;
         }
@@ -396,20 +456,31 @@ ngx_http_enroll_bearer_drop(ngx_table_elt_t *h)
 
 /*
  * What a client says in the proxy's name: that he is somebody, or wants
- * another path than that of his request; and an upgrade to anything but a
- * websocket, which would be a tunnel to the IdP past the guard.
+ * another path than that of his request; where a body ends, in a spelling that
+ * nginx does not read and the IdP may; which headers the IdP is to drop, of
+ * those that the proxy has set; and an upgrade to anything but a websocket,
+ * which would be a tunnel to the IdP past the guard.
  */
 
 static ngx_uint_t
 ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
 {
-    if ((h->key.len == 14 && ngx_http_enroll_header_alike(h, "x-original-url",
-                                                          14))
-        || (h->key.len == 13 && ngx_http_enroll_header_alike(h,
-                                                             "x-rewrite-url",
-                                                             13)))
+    if (ngx_http_enroll_bearer_named(h, "x-original-url", 14)
+        || ngx_http_enroll_bearer_named(h, "x-rewrite-url", 13))
     {
         return 1;
+    }
+
+    if (ngx_http_enroll_bearer_named(h, "content-length", 14)) {
+        return !ngx_http_enroll_bearer_is(h, "content-length", 14);
+    }
+
+    if (ngx_http_enroll_bearer_named(h, "transfer-encoding", 17)) {
+        return !ngx_http_enroll_bearer_is(h, "transfer-encoding", 17);
+    }
+
+    if (ngx_http_enroll_bearer_is(h, "connection", 10)) {
+        return ngx_http_enroll_bearer_hops(&h->value);
     }
 
     if (ngx_http_enroll_bearer_is(h, "upgrade", 7)) {
@@ -418,7 +489,88 @@ ngx_http_enroll_bearer_reserved(ngx_table_elt_t *h)
                   != 0;
     }
 
-    return ngx_http_enroll_header_alike(h, "enroll-", 7);
+    return ngx_http_enroll_bearer_named(h, "enroll-", 0);
+}
+
+
+/*
+ * In any spelling, also with something around it that others may take for
+ * blanks; len 0: whatever follows.
+ */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_named(ngx_table_elt_t *h, const char *name, size_t len)
+{
+    ngx_table_elt_t  bare;
+
+    bare = *h;
+
+    while (bare.key.len && !isalnum(bare.key.data[0])) {
+        bare.key.data++;
+        bare.key.len--;
+    }
+
+    if (len == 0) {
+        return ngx_http_enroll_header_alike(&bare, name, ngx_strlen(name));
+    }
+
+    while (bare.key.len && !isalnum(bare.key.data[bare.key.len - 1])) {
+        bare.key.len--;
+    }
+
+    return bare.key.len == len
+           && ngx_http_enroll_header_alike(&bare, name, len);
+}
+
+
+/* anything but what browsers say there */
+
+static ngx_uint_t
+ngx_http_enroll_bearer_hops(ngx_str_t *value)
+{
+    size_t       len;
+    u_char      *p, *last;
+    ngx_uint_t   i;
+
+    static ngx_str_t  words[] = {
+        ngx_string("close"),
+        ngx_string("keep-alive"),
+        ngx_string("upgrade"),
+        ngx_string("te")
+    };
+
+    p = value->data;
+    last = p + value->len;
+
+    while (p < last) {
+
+        if (*p == ' ' || *p == '\t' || *p == ',') {
+            p++;
+            continue;
+        }
+
+        for (len = 0; p + len < last; len++) {
+            if (p[len] == ' ' || p[len] == '\t' || p[len] == ',') {
+                break;
+            }
+        }
+
+        for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+            if (len == words[i].len
+                && ngx_strncasecmp(p, words[i].data, len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (i == sizeof(words) / sizeof(words[0])) {
+            return 1;
+        }
+
+        p += len;
+    }
+
+    return 0;
 }
 
 

@@ -5,6 +5,7 @@
 
 
 static void ngx_http_enroll_body_done(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_enroll_body_header(ngx_table_elt_t *h);
 
 
 ngx_int_t
@@ -13,6 +14,10 @@ ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
 {
     ngx_int_t               rc;
     ngx_http_enroll_ctx_t  *ctx;
+
+    if (ngx_http_enroll_body_early(r)) {
+        return ngx_http_enroll_refuse(r, NGX_ENROLL_EARLY, step, NULL);
+    }
 
     if (r->headers_in.content_length_n < 0) {
         return ngx_http_enroll_refuse(r, NGX_ENROLL_BODY, step,
@@ -110,6 +115,87 @@ ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body)
 
     r->request_body->bufs = NULL;
     r->headers_in.content_length_n = 0;
+}
+
+
+/*
+ * nginx sends the body of what it refused along to an error page. One that
+ * has not been read is taken for read, and empty, and the connection ends.
+ */
+
+ngx_int_t
+ngx_http_enroll_body_drop(ngx_http_request_t *r)
+{
+    if (r->discard_body) {
+        return NGX_OK;
+    }
+
+    if (r->request_body == NULL) {
+
+        if (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked) {
+            return NGX_OK;
+        }
+
+#if (NGX_HTTP_V2)
+
+        if (r->stream) {
+            /* frames that are still to come */
+            (void) ngx_http_discard_request_body(r);
+        }
+
+#endif
+
+        r->request_body = ngx_pcalloc(r->pool,
+                                      sizeof(ngx_http_request_body_t));
+        if (r->request_body == NULL) {
+            return NGX_ERROR;
+        }
+
+        r->keepalive = 0;
+        r->lingering_close = 1;
+    }
+
+    r->request_body->bufs = NULL;
+    r->headers_in.content_length_n = -1;
+    r->headers_in.chunked = 0;
+
+    ngx_http_enroll_headers_remove(r, ngx_http_enroll_body_header);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_enroll_body_header(ngx_table_elt_t *h)
+{
+    return (h->key.len == sizeof("content-length") - 1
+            && ngx_strncasecmp(h->key.data, (u_char *) "content-length",
+                               h->key.len)
+               == 0)
+           || (h->key.len == sizeof("transfer-encoding") - 1
+               && ngx_strncasecmp(h->key.data,
+                                  (u_char *) "transfer-encoding",
+                                  h->key.len)
+                  == 0);
+}
+
+
+ngx_uint_t
+ngx_http_enroll_body_early(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL)
+
+    ngx_ssl_connection_t  *ssl;
+
+    ssl = r->connection->ssl;
+
+    return ssl && !SSL_is_init_finished(ssl->connection);
+
+#else
+
+    return 0;
+
+#endif
 }
 
 

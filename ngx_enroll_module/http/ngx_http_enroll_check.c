@@ -6,7 +6,9 @@
 
 static char *ngx_http_enroll_check_repeats(ngx_conf_t *cf,
     ngx_http_enroll_loc_conf_t *conf);
-static ngx_uint_t ngx_http_enroll_is_proxy(ngx_module_t *module,
+static char *ngx_http_enroll_check_slice(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
+static ngx_uint_t ngx_http_enroll_is_module(ngx_module_t *module,
     const char *name);
 static char *ngx_http_enroll_resolve_issuers(ngx_conf_t *cf,
     ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
@@ -68,7 +70,9 @@ ngx_http_enroll_check(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
                    "24h; }\" in http");
     }
 
-    if (ngx_http_enroll_check_repeats(cf, conf) != NGX_CONF_OK) {
+    if (ngx_http_enroll_check_repeats(cf, conf) != NGX_CONF_OK
+        || ngx_http_enroll_check_slice(cf, emcf, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -82,8 +86,10 @@ ngx_http_enroll_check(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
 
 /*
  * nginx can be told to send a POST to the next upstream after one has got it:
- * then a finish would reach the IdP twice (I2). All modules that proxy begin
- * their location's configuration with that of the upstream.
+ * then a finish would reach the IdP twice (I2). Or to answer from a cache what
+ * the IdP should have been asked, with what it said to somebody else. All
+ * modules that proxy begin their location's configuration with that of the
+ * upstream.
  */
 
 static char *
@@ -98,7 +104,7 @@ ngx_http_enroll_check_repeats(ngx_conf_t *cf,
     static const char  *names[] = { "proxy", "fastcgi", "uwsgi", "scgi",
                                     "grpc" };
 
-    if (conf->endpoint != NGX_HTTP_ENROLL_FINISH) {
+    if (!(conf->endpoint & NGX_HTTP_ENROLL_CLOSED)) {
         return NGX_CONF_OK;
     }
 
@@ -109,13 +115,26 @@ ngx_http_enroll_check_repeats(ngx_conf_t *cf,
 
         for (j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
 
-            if (!ngx_http_enroll_is_proxy(modules[i], names[j])) {
+            if (!ngx_http_enroll_is_module(modules[i], names[j])) {
                 continue;
             }
 
             ucf = ctx->loc_conf[modules[i]->ctx_index];
 
-            if (ucf->next_upstream & NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT) {
+#if (NGX_HTTP_CACHE)
+
+            if (ucf->cache) {
+                return ngx_http_enroll_conf_error(cf, &conf->where,
+                           "\"%s_cache\" would answer a bearer with what the "
+                           "IdP said to another: say \"%s_cache off\" in "
+                           "this location", names[j], names[j]);
+            }
+
+#endif
+
+            if (conf->endpoint == NGX_HTTP_ENROLL_FINISH
+                && (ucf->next_upstream & NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT))
+            {
                 return ngx_http_enroll_conf_error(cf, &conf->where,
                            "\"%s_next_upstream\" with \"non_idempotent\" "
                            "would send a finish to the IdP twice: say "
@@ -129,8 +148,73 @@ ngx_http_enroll_check_repeats(ngx_conf_t *cf,
 }
 
 
+/*
+ * It repeats a request for each part, and passes no phase by that. Its
+ * configuration is merged after ours, so it is looked at later.
+ */
+
+static char *
+ngx_http_enroll_check_slice(ngx_conf_t *cf, ngx_http_enroll_main_conf_t *emcf,
+    ngx_http_enroll_loc_conf_t *conf)
+{
+    ngx_uint_t                 i;
+    ngx_module_t             **modules;
+    ngx_http_conf_ctx_t       *ctx;
+    ngx_http_enroll_slice_t   *slice;
+
+    if (conf->endpoint != NGX_HTTP_ENROLL_FINISH
+        && conf->endpoint != NGX_HTTP_ENROLL_BEGIN)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ctx = cf->ctx;
+    modules = cf->cycle->modules;
+
+    for (i = 0; modules[i]; i++) {
+
+        if (!ngx_http_enroll_is_module(modules[i], "slice_filter")) {
+            continue;
+        }
+
+        slice = ngx_array_push(&emcf->slices);
+        if (slice == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        slice->size = ctx->loc_conf[modules[i]->ctx_index];
+        slice->where = &conf->where;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_enroll_check_slices(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf)
+{
+    ngx_uint_t                i;
+    ngx_http_enroll_slice_t  *slice;
+
+    slice = emcf->slices.elts;
+
+    for (i = 0; i < emcf->slices.nelts; i++) {
+
+        if (*slice[i].size) {
+            (void) ngx_http_enroll_conf_error(cf, slice[i].where,
+                       "\"slice\" could send a request to the IdP more than "
+                       "once: say \"slice 0\" in this location");
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_uint_t
-ngx_http_enroll_is_proxy(ngx_module_t *module, const char *name)
+ngx_http_enroll_is_module(ngx_module_t *module, const char *name)
 {
     u_char  full[64];
 

@@ -5,8 +5,7 @@
 #include "ngx_enroll_uri.h"
 
 
-static char *ngx_http_enroll_place(ngx_conf_t *cf,
-    ngx_http_enroll_srv_conf_t *escf, ngx_uint_t endpoint);
+static char *ngx_http_enroll_place(ngx_conf_t *cf, ngx_array_t *places);
 #if (NGX_PCRE)
 static char *ngx_http_enroll_place_regex(ngx_conf_t *cf,
     ngx_http_enroll_place_t *place, ngx_http_core_loc_conf_t *clcf);
@@ -94,29 +93,26 @@ ngx_http_enroll_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_enroll_where(cf, &elcf->where);
 
-    return ngx_http_enroll_place(cf, escf, elcf->endpoint);
+    return elcf->endpoint & NGX_HTTP_ENROLL_CLOSED
+           ? ngx_http_enroll_place(cf, &escf->closed) : NGX_CONF_OK;
 }
 
 
 /* named locations have no path to compare with */
 
 static char *
-ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
-    ngx_uint_t endpoint)
+ngx_http_enroll_place(ngx_conf_t *cf, ngx_array_t *places)
 {
     ngx_http_enroll_place_t   *place;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (!(endpoint & NGX_HTTP_ENROLL_CLOSED)
-        || clcf->named
-        || clcf->noname)
-    {
+    if (clcf->named || clcf->noname) {
         return NGX_CONF_OK;
     }
 
-    place = ngx_array_push(&escf->closed);
+    place = ngx_array_push(places);
     if (place == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -138,7 +134,8 @@ ngx_http_enroll_place(ngx_conf_t *cf, ngx_http_enroll_srv_conf_t *escf,
         return NGX_CONF_ERROR;
     }
 
-    place->loose.len = ngx_enroll_uri_loose(&clcf->name, place->loose.data);
+    place->loose.len = ngx_enroll_uri_loose(&clcf->name, 0,
+                                            place->loose.data);
 
     return NGX_CONF_OK;
 }
@@ -298,7 +295,8 @@ ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
 {
     ngx_http_enroll_loc_conf_t  *elcf = conf;
 
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_enroll_srv_conf_t  *escf;
 
     if (elcf->handler) {
         return "is duplicate, or a second handler for the same location";
@@ -316,7 +314,9 @@ ngx_http_enroll_handler(ngx_conf_t *cf, void *conf,
 
     ngx_http_enroll_where(cf, &elcf->where);
 
-    return NGX_CONF_OK;
+    escf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_enroll_module);
+
+    return ngx_http_enroll_place(cf, &escf->ours);
 }
 
 

@@ -12,22 +12,19 @@
 #include "ngx_enroll_uri.h"
 
 
+static ngx_int_t ngx_http_enroll_guard_judge(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_uint_t ngx_http_enroll_guard_around(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
 static ngx_uint_t ngx_http_enroll_guard_forwarded(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
 static ngx_uint_t ngx_http_enroll_guard_override(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
+static ngx_uint_t ngx_http_enroll_guard_strays(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_own(ngx_http_request_t *r,
     ngx_http_enroll_loc_conf_t *elcf);
-static ngx_uint_t ngx_http_enroll_guard_disguised(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_enroll_guard_resembles(ngx_str_t *uri,
-    ngx_str_t *loose, ngx_http_enroll_place_t *place);
-#if (NGX_PCRE)
-static ngx_uint_t ngx_http_enroll_guard_matches(ngx_regex_t *regex,
-    ngx_str_t *loose);
-#endif
-static ngx_uint_t ngx_http_enroll_guard_begins(ngx_str_t *uri,
-    ngx_str_t *prefix);
 static ngx_int_t ngx_http_enroll_guard_plain(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf);
 static ngx_int_t ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
@@ -50,12 +47,14 @@ static ngx_int_t ngx_http_enroll_guard_refuse(ngx_http_request_t *r,
 static const char *ngx_http_enroll_guard_step(ngx_uint_t endpoint);
 static ngx_uint_t ngx_http_enroll_guard_method(ngx_http_request_t *r,
     ngx_uint_t endpoint);
+static ngx_uint_t ngx_http_enroll_guard_bodied(ngx_http_request_t *r);
 static void ngx_http_enroll_guard_cleanup(void *data);
 
 
 ngx_int_t
 ngx_http_enroll_guard_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                    rc;
     ngx_http_enroll_ctx_t       *ctx;
     ngx_http_enroll_loc_conf_t  *elcf;
 
@@ -75,25 +74,46 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return ngx_http_enroll_guard_subrequest(r, ctx, elcf);
     }
 
-    if (!elcf->enable) {
-        return NGX_DECLINED;
+    if (elcf->enable) {
+        ctx = ngx_http_enroll_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_http_enroll_guard_judge(r, ctx, elcf);
+
+    } else {
+        rc = NGX_DECLINED;
     }
 
-    ctx = ngx_http_enroll_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc == NGX_DECLINED && ctx && elcf->handler == NULL) {
+        ctx->passed = 1;
     }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_enroll_guard_judge(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_uint_t  around;
 
     if (ctx->call) {
         return NGX_AGAIN;
     }
 
-    /* a named location keeps method and path: it is no page to look at */
+    around = ngx_http_enroll_guard_around(r, ctx);
 
-    if (r->error_page
+    if ((r->error_page || ctx->refused)
         && elcf->endpoint == NGX_HTTP_ENROLL_OPEN
         && ngx_http_enroll_guard_method(r, elcf->endpoint))
     {
+        if (around) {
+            ngx_http_enroll_path_forget(r);
+        }
+
         return NGX_DECLINED;
     }
 
@@ -123,8 +143,10 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
 
     /* the IdP may read such a path otherwise than nginx did */
 
-    if ((ctx->bearer || elcf->endpoint)
-        && !ngx_enroll_uri_canonical(&r->unparsed_uri))
+    if (((ctx->bearer || elcf->endpoint)
+         && !ngx_enroll_uri_canonical(&r->unparsed_uri))
+        || ngx_http_enroll_path_controls(r)
+        || ngx_http_enroll_path_climbs(r))
     {
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
     }
@@ -134,13 +156,43 @@ ngx_http_enroll_guard_handler(ngx_http_request_t *r)
         return ngx_http_enroll_guard_endpoint(r, ctx, elcf);
     }
 
+    if (around && ctx->bearer == NGX_HTTP_ENROLL_BEARER_NONE) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_MISSING);
+    }
+
     /* who has come through an endpoint still has its path, perhaps */
 
-    if (!ctx->entered && ngx_http_enroll_guard_disguised(r)) {
+    if (!ctx->entered && ngx_http_enroll_path_disguised(r)) {
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_URI);
     }
 
     return ngx_http_enroll_guard_plain(r, ctx, elcf);
+}
+
+
+/*
+ * A named location keeps path and method. Whom an error leads there that came
+ * before the guard, with the path of an endpoint, or whom the guard has
+ * refused, is there by a way around it.
+ */
+
+static ngx_uint_t
+ngx_http_enroll_guard_around(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
+{
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_enroll_srv_conf_t  *escf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
+
+    if (!clcf->named) {
+        return 0;
+    }
+
+    return ctx->refused
+           || (!ctx->passed
+               && (ctx->bearer || ngx_http_enroll_path_is(r, &escf->closed)));
 }
 
 
@@ -214,6 +266,8 @@ ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
     if (!(elcf->endpoint & NGX_HTTP_ENROLL_CLOSED)
         && elcf->handler == NULL
         && !(ctx && ctx->read)
+        && !(elcf->enable && ngx_http_enroll_path_disguised(r))
+        && !(ctx && ngx_http_enroll_guard_strays(r, ctx, elcf))
         && !(mlcf->handler && r->request_body && r->request_body->bufs))
     {
         return NGX_DECLINED;
@@ -231,6 +285,24 @@ ngx_http_enroll_guard_subrequest(ngx_http_request_t *r,
                                   NGX_HTTP_FORBIDDEN);
 
     return NGX_HTTP_FORBIDDEN;
+}
+
+
+/* a bearer's own requests do not go there (I3) */
+
+static ngx_uint_t
+ngx_http_enroll_guard_strays(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx, ngx_http_enroll_loc_conf_t *elcf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return ctx->bearer != NGX_HTTP_ENROLL_BEARER_NONE
+           && elcf->enable
+           && elcf->endpoint == NGX_HTTP_ENROLL_NONE
+           && !clcf->internal
+           && !clcf->named;
 }
 
 
@@ -262,105 +334,6 @@ ngx_http_enroll_guard_own(ngx_http_request_t *r,
 }
 
 
-/*
- * Is it a closed endpoint in a spelling that nginx took for something else,
- * and that the IdP may not: "/register/Finish", "/register/finish;x"?
- */
-
-static ngx_uint_t
-ngx_http_enroll_guard_disguised(ngx_http_request_t *r)
-{
-    ngx_str_t                    loose;
-    ngx_uint_t                   i;
-    ngx_http_enroll_place_t     *place;
-    ngx_http_enroll_srv_conf_t  *escf;
-
-    escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
-
-    if (escf->closed.nelts == 0) {
-        return 0;
-    }
-
-    /* room for a slash at its end */
-    loose.data = ngx_pnalloc(r->pool, r->uri.len + 1);
-    if (loose.data == NULL) {
-        return 1;
-    }
-
-    loose.len = ngx_enroll_uri_loose(&r->uri, loose.data);
-    place = escf->closed.elts;
-
-    for (i = 0; i < escf->closed.nelts; i++) {
-        if (ngx_http_enroll_guard_resembles(&r->uri, &loose, &place[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* where it matched as it is, another location was meant to come before */
-
-static ngx_uint_t
-ngx_http_enroll_guard_resembles(ngx_str_t *uri, ngx_str_t *loose,
-    ngx_http_enroll_place_t *place)
-{
-#if (NGX_PCRE)
-
-    if (place->regex) {
-        return ngx_http_enroll_guard_matches(place->caseless, loose)
-               && ngx_regex_exec(place->regex, uri, NULL, 0) < 0;
-    }
-
-#endif
-
-    if (!ngx_http_enroll_guard_begins(loose, &place->loose)) {
-        return 0;
-    }
-
-    if (loose->len == place->loose.len) {
-        return place->exact || !ngx_http_enroll_guard_begins(uri,
-                                                             &place->name);
-    }
-
-    /* "/register/" is no prefix of "/registered" */
-
-    return !place->exact
-           && (!place->folder || loose->data[place->loose.len] == '/')
-           && !ngx_http_enroll_guard_begins(uri, &place->name);
-}
-
-
-#if (NGX_PCRE)
-
-static ngx_uint_t
-ngx_http_enroll_guard_matches(ngx_regex_t *regex, ngx_str_t *loose)
-{
-    ngx_str_t  folder;
-
-    if (ngx_regex_exec(regex, loose, NULL, 0) >= 0) {
-        return 1;
-    }
-
-    folder.data = loose->data;
-    folder.len = loose->len + 1;
-    folder.data[loose->len] = '/';
-
-    return ngx_regex_exec(regex, &folder, NULL, 0) >= 0;
-}
-
-#endif
-
-
-static ngx_uint_t
-ngx_http_enroll_guard_begins(ngx_str_t *uri, ngx_str_t *prefix)
-{
-    return uri->len >= prefix->len
-           && ngx_memcmp(uri->data, prefix->data, prefix->len) == 0;
-}
-
-
 /* neither page, begin nor finish: everybody's, but for bearers (I3) */
 
 static ngx_int_t
@@ -379,6 +352,10 @@ ngx_http_enroll_guard_plain(ngx_http_request_t *r,
         if (!ngx_http_enroll_guard_method(r, elcf->endpoint)) {
             return ngx_http_enroll_guard_refuse(r, ctx, elcf,
                                                 NGX_ENROLL_METHOD);
+        }
+
+        if (ngx_http_enroll_guard_bodied(r)) {
+            return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_BODY);
         }
 
         return NGX_DECLINED;
@@ -417,6 +394,17 @@ ngx_http_enroll_guard_endpoint(ngx_http_request_t *r,
 
     if (ctx->bearer == NGX_HTTP_ENROLL_BEARER_FORGED) {
         return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_FORGED);
+    }
+
+    if (ngx_http_enroll_guard_bodied(r)) {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_BODY);
+    }
+
+    if (elcf->endpoint != NGX_HTTP_ENROLL_PAGE
+        && !ctx->asked
+        && ngx_http_enroll_body_early(r))
+    {
+        return ngx_http_enroll_guard_refuse(r, ctx, elcf, NGX_ENROLL_EARLY);
     }
 
     if (ctx->outcome != NGX_ENROLL_OUTCOME_UNDECIDED) {
@@ -649,6 +637,16 @@ ngx_http_enroll_guard_ask(ngx_http_request_t *r, ngx_http_enroll_ctx_t *ctx,
     r->read_event_handler = ngx_http_test_reading;
 
     return NGX_AGAIN;
+}
+
+
+/* an IdP that does not read it would take it for the next request */
+
+static ngx_uint_t
+ngx_http_enroll_guard_bodied(ngx_http_request_t *r)
+{
+    return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+           && (r->headers_in.content_length_n > 0 || r->headers_in.chunked);
 }
 
 

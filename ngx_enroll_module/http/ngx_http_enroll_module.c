@@ -287,11 +287,17 @@ ngx_http_enroll_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_enroll_init(ngx_conf_t *cf)
 {
-    ngx_array_t                *log;
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_array_t                  *log;
+    ngx_http_handler_pt          *h;
+    ngx_http_core_main_conf_t    *cmcf;
+    ngx_http_enroll_main_conf_t  *emcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_enroll_module);
+
+    if (ngx_http_enroll_check_slices(cf, emcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
     if (h == NULL) {
@@ -381,6 +387,9 @@ ngx_http_enroll_create_main_conf(ngx_conf_t *cf)
                           sizeof(ngx_http_enroll_prover_t *))
            != NGX_OK
         || ngx_array_init(&emcf->logs, cf->pool, 4, sizeof(void *))
+           != NGX_OK
+        || ngx_array_init(&emcf->slices, cf->pool, 4,
+                          sizeof(ngx_http_enroll_slice_t))
            != NGX_OK)
     {
         return NULL;
@@ -421,11 +430,15 @@ ngx_http_enroll_create_srv_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     escf->begins = 0;
+     *     escf->guarded = 0;
      */
 
     if (ngx_array_init(&escf->closed, cf->pool, 4,
                        sizeof(ngx_http_enroll_place_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&escf->ours, cf->pool, 4,
+                          sizeof(ngx_http_enroll_place_t))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -437,7 +450,10 @@ ngx_http_enroll_create_srv_conf(ngx_conf_t *cf)
 static char *
 ngx_http_enroll_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    /* begins and closed are a server's own: there is nothing to inherit */
+    /*
+     * begins, closed, ours and guarded are a server's own: there is nothing
+     * to inherit
+     */
 
     return NGX_CONF_OK;
 }
@@ -495,12 +511,21 @@ ngx_http_enroll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_enroll_loc_conf_t  *conf = child;
 
     ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_enroll_srv_conf_t   *escf;
     ngx_http_enroll_main_conf_t  *emcf;
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_enroll_module);
+    escf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_enroll_module);
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
+
+    /* the headers in the proxy's name go on all of a server's locations */
+
+    if (conf->enable) {
+        escf->guarded = 1;
+    }
+
     ngx_conf_merge_msec_value(conf->retain, prev->retain,
                               NGX_HTTP_ENROLL_RETAIN);
     ngx_conf_merge_msec_value(conf->events_retain, prev->events_retain, 0);

@@ -103,6 +103,7 @@ typedef struct {
     ngx_array_t                 issuers;       /* ngx_http_enroll_issuer_t * */
     ngx_array_t                 provers;       /* ngx_http_enroll_prover_t * */
     ngx_array_t                 logs;          /* those that are redacted */
+    ngx_array_t                 slices;        /* ngx_http_enroll_slice_t */
     ngx_str_t                   landing;       /* pages' security policies */
     ngx_str_t                   refusal;
     ngx_http_enroll_notify_t   *notify;        /* NULL: events stay here */
@@ -110,7 +111,14 @@ typedef struct {
 } ngx_http_enroll_main_conf_t;
 
 
-/* A location that is a closed endpoint; loose: as the IdP may read it. */
+/* What the slice module is told in an endpoint; its own first member. */
+typedef struct {
+    size_t                     *size;
+    ngx_http_enroll_where_t    *where;
+} ngx_http_enroll_slice_t;
+
+
+/* A closed endpoint's or a handler's; loose: as the IdP may read it. */
 typedef struct {
     ngx_str_t                   name;
     ngx_str_t                   loose;
@@ -125,7 +133,9 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                  begins;        /* begin endpoints declared */
+    ngx_uint_t                  guarded;       /* "enroll on" somewhere */
     ngx_array_t                 closed;        /* ngx_http_enroll_place_t */
+    ngx_array_t                 ours;          /* the same, of handlers */
 } ngx_http_enroll_srv_conf_t;
 
 
@@ -259,6 +269,8 @@ typedef struct {
     unsigned                      cookie:1;    /* there was one of ours */
     unsigned                      ended:1;     /* it is known to be over */
     unsigned                      leaked:1;    /* a token is in the URI */
+    unsigned                      ours:1;      /* sent to our handlers */
+    unsigned                      passed:1;    /* the guard has let it */
     unsigned                      entered:1;   /* a closed endpoint */
     unsigned                      left:1;      /* … after its finish */
     unsigned                      read:1;      /* its body is there */
@@ -329,6 +341,29 @@ ngx_table_elt_t *ngx_http_enroll_header_find(ngx_http_request_t *r,
 
 /* Is the request's body of that type, whatever its parameters? */
 ngx_uint_t ngx_http_enroll_is_type(ngx_http_request_t *r, const char *type);
+
+
+/* path: what it may be taken for */
+
+/* Are there control characters in what nginx has decoded? */
+ngx_uint_t ngx_http_enroll_path_controls(ngx_http_request_t *r);
+
+/* Does it lead out of the location, by ".." right behind its name? */
+ngx_uint_t ngx_http_enroll_path_climbs(ngx_http_request_t *r);
+
+/*
+ * Is it a closed endpoint in a spelling that nginx took for something else,
+ * and that the IdP may not: "/register/Finish", "/register/finish;x"? 1, too,
+ * without memory.
+ */
+ngx_uint_t ngx_http_enroll_path_disguised(ngx_http_request_t *r);
+
+/* Is it, as it is, one of these (ngx_http_enroll_place_t)? */
+ngx_uint_t ngx_http_enroll_path_is(ngx_http_request_t *r,
+    ngx_array_t *places);
+
+/* Makes it "/", without arguments. */
+void ngx_http_enroll_path_forget(ngx_http_request_t *r);
 
 
 /* guard: a handler of the precontent phase */
@@ -430,6 +465,12 @@ ngx_int_t ngx_http_enroll_body_read(ngx_http_request_t *r, size_t max,
 
 /* Overwrites the body: it is gone from memory, $request_body, error pages. */
 void ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body);
+
+/* The request goes on without its body, read or not. NGX_OK, NGX_ERROR. */
+ngx_int_t ngx_http_enroll_body_drop(ngx_http_request_t *r);
+
+/* Is it TLS early data, which somebody may have sent again? */
+ngx_uint_t ngx_http_enroll_body_early(ngx_http_request_t *r);
 
 /* Overwrites a string member: jansson frees its memory as it is. */
 void ngx_http_enroll_json_cleanse(json_t *json, const char *member);
@@ -682,6 +723,10 @@ char *ngx_http_enroll_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
 char *ngx_http_enroll_check(ngx_conf_t *cf,
     ngx_http_enroll_main_conf_t *emcf, ngx_http_enroll_loc_conf_t *conf);
+
+/* Of the postconfiguration: what others have merged by then. */
+ngx_int_t ngx_http_enroll_check_slices(ngx_conf_t *cf,
+    ngx_http_enroll_main_conf_t *emcf);
 
 
 /* redact: the error log's writer */

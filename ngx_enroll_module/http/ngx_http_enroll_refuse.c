@@ -165,6 +165,10 @@ static const ngx_http_enroll_refusal_t  ngx_http_enroll_refusals[] = {
     { 403, "The request came from another site",
       "Open the link that you were sent, and start from there." },
 
+    /* early */
+    { 425, "Too early",
+      "Send it again when the TLS handshake is over." },
+
     /* body */
     { 400, "The request was not understood", "" },
 
@@ -242,6 +246,9 @@ ngx_http_enroll_refuse(ngx_http_request_t *r, ngx_enroll_reason_e reason,
     if (ngx_http_enroll_refuse_error_page(r, refusal->status)) {
         return refusal->status;
     }
+
+    /* not the status of an error page that is not shown */
+    r->err_status = 0;
 
     if (ngx_http_enroll_wants_html(r)) {
         return ngx_http_enroll_page_refusal(r, refusal->status, name,
