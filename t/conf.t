@@ -443,6 +443,46 @@ subtest 'a location is one thing' => sub {
 };
 
 
+subtest 'an endpoint is forwarded once, and to the IdP (I2)' => sub {
+    my $at = sub {
+        my ($endpoint, $text, $server) = @_;
+        return base() . "\nproxy_cache_path $dir/cache keys_zone=c:1m;\n"
+            . server("enroll on;\n" . ($server // '') . "\nlocation / {\n"
+            . "enroll_endpoint $endpoint; # here\n$text\n"
+            . "proxy_pass http://127.0.0.1:1;\n}");
+    };
+    my $repeats = 'proxy_next_upstream error non_idempotent;';
+
+    bad 'a finish that is repeated', $at->('finish', $repeats),
+        qr/"non_idempotent" would send a finish to the IdP twice/;
+    bad 'a finish that is repeated, by the server',
+        $at->('finish', '', $repeats), qr/"proxy_next_upstream error"/;
+    good "$_ that is repeated", $at->($_, $repeats) for qw(page begin open);
+
+    for my $endpoint (qw(page begin finish)) {
+        bad "a cache at $endpoint", $at->($endpoint, 'proxy_cache c;'),
+            qr/"proxy_cache" would answer a bearer with what the IdP said to/,
+            qr/say "proxy_cache off"/;
+        bad "a cache at $endpoint, of the server",
+            $at->($endpoint, '', 'proxy_cache c;'), qr/"proxy_cache off"/;
+        good "no cache at $endpoint",
+            $at->($endpoint, 'proxy_cache off;', 'proxy_cache c;');
+    }
+    good 'a cache at open', $at->('open', 'proxy_cache c;');
+
+    for my $endpoint (qw(begin finish)) {
+        bad "slice at $endpoint", $at->($endpoint, 'slice 1m;'),
+            qr/"slice" could send a request to the IdP more than once/,
+            qr/say "slice 0"/;
+        bad "slice at $endpoint, of the server",
+            $at->($endpoint, '', 'slice 1m;'), qr/"slice 0"/;
+        good "no slice at $endpoint",
+            $at->($endpoint, 'slice 0;', 'slice 1m;');
+    }
+    good "slice at $_", $at->($_, 'slice 1m;') for qw(page open);
+};
+
+
 subtest 'endpoints and what is said of them' => sub {
     my $at = sub { base() . server("enroll on;\nlocation / {\n$_[0]\n}") };
 

@@ -190,9 +190,14 @@ ngx_http_enroll_guard_around(ngx_http_request_t *r,
         return 0;
     }
 
-    return ctx->refused
-           || (!ctx->passed
-               && (ctx->bearer || ngx_http_enroll_path_is(r, &escf->closed)));
+    if (ctx->refused || ctx->passed) {
+        return ctx->refused;
+    }
+
+    return ctx->bearer
+           || ngx_http_enroll_path_is(r, &escf->closed)
+           || ngx_http_enroll_path_controls(r)
+           || ngx_http_enroll_path_disguised(r);
 }
 
 
