@@ -6,8 +6,8 @@
 #include <openssl/crypto.h>
 
 
-static ngx_int_t ngx_http_enroll_bearer_moved(ngx_http_request_t *r,
-    ngx_http_enroll_ctx_t *ctx, ngx_uint_t redirected);
+static ngx_uint_t ngx_http_enroll_bearer_drops(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx);
 static ngx_uint_t ngx_http_enroll_bearer_mask(ngx_http_request_t *r);
 static ngx_int_t ngx_http_enroll_bearer_parse(ngx_http_request_t *r,
     ngx_http_enroll_ctx_t *ctx);
@@ -78,7 +78,10 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
         ngx_http_enroll_headers_remove(r, ngx_http_enroll_bearer_reserved);
     }
 
-    if (ngx_http_enroll_bearer_moved(r, ctx, redirected) != NGX_OK) {
+    if (redirected
+        && ngx_http_enroll_bearer_drops(r, ctx)
+        && ngx_http_enroll_body_drop(r) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -87,44 +90,28 @@ ngx_http_enroll_bearer_handler(ngx_http_request_t *r)
 
 
 /*
- * What was sent to a handler of ours, and what an endpoint was refused, goes
- * no further by an error page: it may hold a token (I5). Nor does the body of
- * anything that was refused before it came to the guard, where the page is
- * only looked at.
+ * By an error page goes no body of what was sent to a handler of ours, which
+ * may hold a token (I5), or to a closed endpoint, or of what was refused
+ * before it came to the guard. But who is sent on with his method, and to no
+ * such place, is the IdP's.
  */
 
-static ngx_int_t
-ngx_http_enroll_bearer_moved(ngx_http_request_t *r,
-    ngx_http_enroll_ctx_t *ctx, ngx_uint_t redirected)
+static ngx_uint_t
+ngx_http_enroll_bearer_drops(ngx_http_request_t *r,
+    ngx_http_enroll_ctx_t *ctx)
 {
     ngx_uint_t                   look;
-    ngx_http_enroll_loc_conf_t  *elcf;
     ngx_http_enroll_srv_conf_t  *escf;
 
-    elcf = ngx_http_get_module_loc_conf(r, ngx_http_enroll_module);
     escf = ngx_http_get_module_srv_conf(r, ngx_http_enroll_module);
+    look = r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD);
 
-    if (redirected) {
-        look = r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD);
-
-        if (ctx->ours
-            || ctx->refused
-            || (look && ctx->entered)
-            || (!ctx->passed
-                && ((look && (escf->guarded || escf->ours.nelts))
-                    || ngx_http_enroll_path_is(r, &escf->ours))))
-        {
-            if (ngx_http_enroll_body_drop(r) != NGX_OK) {
-                return NGX_ERROR;
-            }
-        }
+    if (ctx->passed) {
+        return look && ctx->entered;
     }
 
-    if (elcf->handler) {
-        ctx->ours = 1;
-    }
-
-    return NGX_OK;
+    return (look && (escf->guarded || escf->ours.nelts))
+           || ngx_http_enroll_path_is(r, &escf->ours);
 }
 
 

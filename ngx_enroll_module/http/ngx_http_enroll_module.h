@@ -269,7 +269,6 @@ typedef struct {
     unsigned                      cookie:1;    /* there was one of ours */
     unsigned                      ended:1;     /* it is known to be over */
     unsigned                      leaked:1;    /* a token is in the URI */
-    unsigned                      ours:1;      /* sent to our handlers */
     unsigned                      passed:1;    /* the guard has let it */
     unsigned                      entered:1;   /* a closed endpoint */
     unsigned                      left:1;      /* … after its finish */
