@@ -29,6 +29,7 @@ use strict;
 use warnings;
 
 use Carp qw(croak);
+use List::Util qw(min);
 
 use Enroll::Checks qw(register add_problem);
 use Enroll::Port qw(free_port);
@@ -44,7 +45,7 @@ sub new {
 
     # who is held up by a busy machine is not gone
     my @common = ('cluster-enabled yes',
-        'cluster-node-timeout ' . int(1500 * patience(1)),
+        'cluster-node-timeout ' . int(min(3000, 1500 * patience(1))),
         'cluster-config-file nodes.conf', 'databases 1', 'repl-diskless-sync-delay 0',
         'cluster-replica-validity-factor 0',
         # the last one is looked through when the others have gone

@@ -25,6 +25,8 @@ package Enroll::Sentinels;
 use strict;
 use warnings;
 
+use List::Util qw(min);
+
 use Enroll::Checks qw(register add_problem);
 use Enroll::Dir qw(sub_dir spew slurp);
 use Enroll::Paths qw(redis_binary);
@@ -98,7 +100,7 @@ sub _start_sentinel {
 
     # a server that a busy machine holds up for a moment is not gone: who
     # takes it for that makes an empty one the master in the end
-    my $down = int 1500 * patience(1);
+    my $down = int min(3000, 1500 * patience(1));
 
     my @conf = ("dir $dir", 'bind 127.0.0.1', 'protected-mode no',
         "logfile $logs/sentinel.log", 'daemonize no',
