@@ -374,7 +374,7 @@ sub _rule_e {
                     && ($own || $settle->{streams})
                     && ($settle->{why} // '') ne 'lost';
             push @said, map { "$what reopens claim $claim, $_" }
-                $own ? _unproven($outcome, @{$own->{receipts} || []}) : ();
+                $own ? $self->_unproven($settle, $own) : ();
         }
     }
 
@@ -395,18 +395,23 @@ sub _open_claim {
 }
 
 
-# Why the receipts do not allow that the claim was reopened.
+# Why the receipts do not allow that the claim was reopened. Redis tells its
+# time in whole milliseconds, so a receipt may have been given to the next claim.
 
 sub _unproven {
-    my ($outcome, @receipts) = @_;
+    my ($self, $settle, $claim) = @_;
 
-    if ($outcome eq 'released') {
-        return map { "of which the IdP has a receipt ($_->{try})" } @receipts;
+    if ($settle->{outcome} eq 'released') {
+        return map { "of which the IdP has a receipt ($_->{try})" }
+            @{$claim->{receipts} || []};
     }
 
     return 'which the IdP did not refuse'
-        if $outcome eq 'refused'
-            && !grep { $_->{answer} eq 'refused' } @receipts;
+        if $settle->{outcome} eq 'refused'
+            && !grep { $_->{answer} eq 'refused'
+                && $_->{at} >= $claim->{at}
+                && $_->{at} <= $settle->{at} + 0.001 }
+                @{$self->{receipts}{$settle->{id}} || []};
     return;
 }
 
