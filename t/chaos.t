@@ -434,6 +434,16 @@ found(e => 'a claim was reopened as refused that the IdP never heard of', sub {
     claim(7, 70);
     settle(7, 70, 'refused', 'redeemed');
 });
+passes('a receipt, its settlement and the next claim at the same time', sub {
+    claim(7, 70);
+    receipt(7, '7-1-no', 'refused');
+    my $settle = settle(7, 70, 'refused', 'redeemed');
+    $clock -= 0.1;
+    claim(7, 71);
+    $_[0]{receipts}[-1]{at} = $settle->{at} / 1000 + 0.00004;
+    receipt(7, '7-2-ok', 'enrolled');
+    settle(7, 71, 'enrolled', 'enrolled');
+});
 found(e => 'the release of a claim that was never made does', sub {
     settle(4, 41, 'released', 'redeemed');
 });

@@ -75,21 +75,45 @@ sub _by_id {
 }
 
 
-# A receipt belongs to the claim of its token that was the last one before it.
+# A receipt belongs to the claim of its token that was open then, of the proxy
+# that it came from. Redis' times are cut off to milliseconds, so one of the
+# same millisecond may be the next.
 
 sub _assign {
     my ($self) = @_;
 
+    my %proxy = map { $_->{try} => $_->{proxy} }
+        grep { $_->{step} eq 'finish' && defined $_->{try} }
+        @{$self->{history}{requests}};
+
     for my $id (keys %{$self->{receipts}}) {
         my @claims = $self->_events($id, 'claim');
+        my %settled = map { $_->{claim} => _ms($_) }
+            $self->_events($id, 'settle');
 
         for my $receipt (@{$self->{receipts}{$id}}) {
-            my @before = grep { $_->{at} <= $receipt->{at} } @claims;
-            push @{$before[-1]{receipts}}, $receipt if @before;
+            my $proxy = $proxy{$receipt->{try} // ''};
+            my $claim = _claim_of($receipt, \%settled, grep { !$proxy
+                || ($_->{journal} // $proxy) =~ /^\Q$proxy\E\b/ } @claims)
+                // _claim_of($receipt, \%settled, @claims);
+            push @{$claim->{receipts}}, $receipt if $claim;
         }
     }
 
     return;
+}
+
+sub _ms { return int($_[0]{at} * 1000 + 0.001) }
+
+sub _claim_of {
+    my ($receipt, $settled, @claims) = @_;
+
+    my $at = _ms($receipt);
+    my @before = grep { _ms($_) <= $at } @claims;
+    my @open = grep { ($settled->{$_->{op}} // $at) >= $at } @before;
+    my @sure = grep { _ms($_) < $at } @open;
+
+    return $sure[-1] // $open[-1] // $before[-1];
 }
 
 

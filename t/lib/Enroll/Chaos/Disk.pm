@@ -115,29 +115,25 @@ sub copy {
     my ($self, @nodes) = @_;
 
     my $at = time;
-    $self->_copy($_, $at) for @nodes;
-    push @{$self->{copies}}, $at;
-
-    if (@{$self->{copies}} > COPIES) {
-        my $gone = shift @{$self->{copies}};
-        run('rm', '-r', map { $_->dir . "/old/$gone" } @nodes);
-    }
-
-    return;
-}
-
-sub _copy {
-    my ($self, $node, $at) = @_;
-
-    my $dir = $node->dir;
-    make_path("$dir/old/$at");
+    make_path($_->dir . "/old/$at") for @nodes;
 
     # an append-only file may be written anew just now
-    wait_for { $node->try('BGSAVE') } 'a snapshot to begin';
-    wait_for { $node->info('persistence')->{rdb_bgsave_in_progress} eq '0' }
-        'a snapshot';
-    run('cp', '-r', "$dir/dump.rdb", "$dir/appendonlydir", "$dir/old/$at");
+    for my $node (@nodes) {
+        wait_for { $node->try('BGSAVE') } 'a snapshot to begin';
+    }
+    for my $node (@nodes) {
+        wait_for { $node->info('persistence')->{rdb_bgsave_in_progress}
+            eq '0' } 'a snapshot';
+        my $dir = $node->dir;
+        run('cp', '-r', "$dir/dump.rdb", "$dir/appendonlydir",
+            "$dir/old/$at");
+    }
 
+    push @{$self->{copies}}, $at;
+    return if @{$self->{copies}} <= COPIES;
+
+    my $gone = shift @{$self->{copies}};
+    run('rm', '-r', map { $_->dir . "/old/$gone" } @nodes);
     return;
 }
 

@@ -17,6 +17,7 @@ package Enroll::Chaos::Ledger;
 #     $ledger->events_of($node)   # how many
 #     $ledger->plan($node), $ledger->end_plan      # by docs/failover.md
 #     $ledger->fences($since)     # events, of the masters' streams
+#     $ledger->tidy($node)        # after an old file came back
 #     $ledger->dump(FILE)         # all streams of all nodes that answer
 
 use strict;
@@ -94,11 +95,21 @@ sub wait_other_master {
 
 # --- what it holds
 
+# What a node has and is not its own any more, in a slot that has moved before
+# an old file came back, is nobody's: undef. While it does not answer it dies.
+
+sub _ask {
+    my ($self, $node, @command) = @_;
+    my $reply = eval { $node->command(@command) };
+    die $@ if $@ && $@ !~ /MOVED/;
+    return $reply;
+}
+
 sub _streams {
     my ($self, $node) = @_;
     # a replica of a cluster shows nothing otherwise
     $node->try('READONLY');
-    return $node->try('KEYS', 'enroll:{*}:events');
+    return sort @{ $node->command('KEYS', 'enroll:{*}:events') };
 }
 
 
@@ -110,14 +121,20 @@ sub events_of {
     my $n;
     wait_for {
         $n = 0;
-        my $streams = $self->_streams($node);
-        my @length = map { $node->try('XLEN', $_) } @{$streams || []};
-        $n += $_ // 0 for @length;
-        $streams && !grep { !defined } @length;
+        eval {
+            $n += $self->_ask($node, 'XLEN', $_) // 0
+                for $self->_streams($node);
+            1;
+        };
     } $node->name . ' to say what it has';
 
     return $n;
 }
+
+
+# What an old file has brought and nobody owns: an operator's affair.
+
+sub tidy { return }
 
 
 # What an operator does before and after it: the scripts of docs/failover.md.
@@ -150,10 +167,10 @@ sub fences {
     my @fences;
 
     for my $node ($self->masters) {
-        for my $stream (@{ $self->_streams($node) || [] }) {
-            my $entries = $node->try('XRANGE', $stream, $from, '+') || [];
+        for my $stream ($self->_streams($node)) {
+            my $entries = $self->_ask($node, 'XRANGE', $stream, $from, '+');
             push @fences, grep { $_->{event} eq 'fence' }
-                map { +{ @{$_->[1]} } } @$entries;
+                map { +{ @{$_->[1]} } } @{$entries || []};
         }
     }
 
@@ -178,14 +195,14 @@ sub dump {
 sub _dump_node {
     my ($self, $node, $out) = @_;
 
-    for my $key (sort @{ $self->_streams($node) || [] }) {
+    for my $key ($self->_streams($node)) {
         my ($partition) = $key =~ /\{(\d+)\}/ or next;
         my $from = '-';
 
         for (;;) {
-            my $entries = $node->command('XRANGE', $key, $from, '+', 'COUNT',
-                1000);
-            last if !@$entries;
+            my $entries = $self->_ask($node, 'XRANGE', $key, $from, '+',
+                'COUNT', 1000);
+            last if !$entries || !@$entries;
 
             print $out _line($node->name, $partition, $_->[0], @{$_->[1]})
                 for @$entries;

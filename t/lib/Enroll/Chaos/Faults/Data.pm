@@ -14,15 +14,15 @@ use constant { OLD => 8, OLDER => 15 };     # seconds that a snapshot has to be
 
 
 sub kinds {
-    my %redis = (where => 'redis');
+    my %old = (where => 'redis', weight => 2, heal => \&_tidy);
 
     return (
-        'old rdb' => { %redis, weight => 2, inject => \&_old_rdb },
-        'old aof' => { %redis, weight => 2, inject => \&_old_aof },
-        'truncated aof' => { %redis, weight => 2, inject => \&_truncated },
-        'reload nosave' => { %redis, weight => 2, inject => \&_reload },
-        'debug sleep' => { %redis, weight => 2, inject => \&_sleep,
-            heal => \&_awake },
+        'old rdb'       => { %old, inject => \&_old_rdb },
+        'old aof'       => { %old, inject => \&_old_aof },
+        'truncated aof' => { %old, inject => \&_truncated },
+        'reload nosave' => { %old, inject => \&_reload },
+        'debug sleep' => { where => 'redis', weight => 2,
+            inject => \&_sleep, heal => \&_awake },
     );
 }
 
@@ -52,6 +52,14 @@ sub _told {
     my ($fault, $before, $after) = @_;
     die "it has $before events, as before\n" if $after == $before;
     $fault->sign(before => $before, after => $after);
+    return;
+}
+
+
+sub _tidy {
+    my ($fault, $world) = @_;
+    my $ledger = $world->ledger;
+    $ledger->tidy($ledger->node($fault->{target}));
     return;
 }
 

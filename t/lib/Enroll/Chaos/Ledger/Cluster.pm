@@ -105,6 +105,34 @@ sub failover {
 }
 
 
+# Keys of slots that have moved away since: removed, as whoever imports the
+# slot, who alone may do that.
+
+sub tidy {
+    my ($self, $node) = @_;
+
+    return if $node->role ne 'master';
+    my %slots = map { $self->slot($_) => 1 } 0 .. $self->partitions - 1;
+
+    for my $slot (sort { $a <=> $b } keys %slots) {
+        next if $self->owns($node, $slot)
+            || !$node->command('CLUSTER', 'COUNTKEYSINSLOT', $slot);
+        my ($owner) = grep { $self->owns($_, $slot) } $self->masters;
+
+        $node->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING',
+            $owner->command('CLUSTER', 'MYID'));
+        while (my @keys = @{ $node->command('CLUSTER', 'GETKEYSINSLOT', $slot,
+            100) }) {
+            $node->command('ASKING');
+            $node->command('DEL', @keys);
+        }
+        $node->command('CLUSTER', 'SETSLOT', $slot, 'STABLE');
+    }
+
+    return;
+}
+
+
 sub ill {
     my ($self) = @_;
 
