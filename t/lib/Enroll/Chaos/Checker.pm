@@ -398,7 +398,7 @@ sub _rule_e {
                     && ($own || $settle->{streams})
                     && ($settle->{why} // '') ne 'lost';
             push @said, map { "$what reopens claim $claim, $_" }
-                $own ? $self->_unproven($settle, $own) : ();
+                $own ? _unproven($outcome, @{$own->{receipts} || []}) : ();
         }
     }
 
@@ -419,23 +419,18 @@ sub _open_claim {
 }
 
 
-# Why the receipts do not allow that the claim was reopened. Redis tells its
-# time in whole milliseconds, so a receipt may have been given to the next claim.
+# Why the receipts do not allow that the claim was reopened.
 
 sub _unproven {
-    my ($self, $settle, $claim) = @_;
+    my ($outcome, @receipts) = @_;
 
-    if ($settle->{outcome} eq 'released') {
-        return map { "of which the IdP has a receipt ($_->{try})" }
-            @{$claim->{receipts} || []};
+    if ($outcome eq 'released') {
+        return map { "of which the IdP has a receipt ($_->{try})" } @receipts;
     }
 
     return 'which the IdP did not refuse'
-        if $settle->{outcome} eq 'refused'
-            && !grep { $_->{answer} eq 'refused'
-                && $_->{at} >= $claim->{at}
-                && $_->{at} <= $settle->{at} + 0.001 }
-                @{$self->{receipts}{$settle->{id}} || []};
+        if $outcome eq 'refused'
+            && !grep { $_->{answer} eq 'refused' } @receipts;
     return;
 }
 
