@@ -150,9 +150,9 @@ ngx_enroll_call_t *ngx_enroll_begin(ngx_enroll_ledger_t *ledger,
 /*
  * ordered: a begin must have come before. The call's op is the claim's id,
  * which the settlement names. A claim whose caller detached, whose reply never
- * came, or which too few replicas have, is released as soon as the ledger answers: it was not
- * forwarded. facts go to the record as they are: what is known of the
- * authenticator.
+ * came, or which too few replicas have, is released as soon as the ledger
+ * answers: it was not forwarded. facts go to the record as they are: what is
+ * known of the authenticator.
  */
 ngx_enroll_call_t *ngx_enroll_claim(ngx_enroll_ledger_t *ledger,
     const ngx_enroll_bearer_t *bearer, ngx_uint_t ordered,

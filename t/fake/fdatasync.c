@@ -3,8 +3,9 @@
  * fdatasync(), and told.
  *
  * In the folder ENROLL_FDATASYNC: while there is a file "hold" it does not
- * return, or not for the file whose inode stands there; with "fail" it says EIO; "told" gets a line for its begin and one
- * for its end, each with the process and the file's inode.
+ * return, or not for the file whose inode stands there; with "fail" it says
+ * EIO; "told" gets a line for its begin and one for its end, each with the
+ * process and the file's inode.
  */
 
 #define _GNU_SOURCE
