@@ -121,6 +121,7 @@ ngx_http_enroll_body_cleanse(ngx_http_request_t *r, ngx_str_t *body)
 /*
  * nginx sends the body of what it refused along to an error page. One that
  * has not been read is taken for read, and empty, and the connection ends.
+ * (Without a length, HTTP/2 skips the frames that are still to come.)
  */
 
 ngx_int_t
@@ -135,15 +136,6 @@ ngx_http_enroll_body_drop(ngx_http_request_t *r)
         if (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked) {
             return NGX_OK;
         }
-
-#if (NGX_HTTP_V2)
-
-        if (r->stream) {
-            /* frames that are still to come */
-            (void) ngx_http_discard_request_body(r);
-        }
-
-#endif
 
         r->request_body = ngx_pcalloc(r->pool,
                                       sizeof(ngx_http_request_body_t));
