@@ -61,7 +61,7 @@ my @large = (
     ['a crash, a promotion, a lost reply',
         bounds(requests => 3, crashes => 1, promotions => 1, losses => 1)],
     ['with the sequence fence, a promotion, a lost reply',
-        bounds(promotions => 1, losses => 1), '-DSEQUENCE'],
+        bounds(requests => 3, promotions => 1, losses => 1), '-DSEQUENCE'],
 );
 
 # Each within the bounds of one that holds.
