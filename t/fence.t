@@ -222,6 +222,23 @@ subtest 'killed: each partition for itself' => sub {
 };
 
 
+subtest 'an epoch of a clock that was ahead' => sub {
+    fresh();
+    my $ahead = 1000 * (time + 3600);
+    $stack->token;
+    $redis->command('HSET', 'enroll:{0}:meta', 'epoch', $ahead);
+    my $made = $stack->issue->json;
+    is $stack->record($made->{id})->{epoch}, $ahead, 'it began in an hour';
+    $redis->restart;
+    back();
+    refused(redeem_there($made->{token}), 410, 'void', 'a restart ends it');
+    cmp_ok epoch(), '>', $ahead, 'the next one is later all the same';
+    my $token = $stack->token;
+    passed(redeem_there($token), 'and goes on');
+    is scalar(fences()), 1, 'one event';
+};
+
+
 subtest 'restarted, and there is no memory for it' => sub {
     fresh();
     my $p = people('memory');
