@@ -16,19 +16,22 @@ use IO::Select;
 
 
 # in ms: long enough for a healthy replica, and each refusal takes as long
-use constant WAIT => 250 * patience(1);
+use constant WAIT => 400 * patience(1);
 use constant TIMEOUT => 4 * WAIT;
 
 my $times = 'enroll_redis_wait 1 ' . WAIT . 'ms; enroll_redis_timeout '
     . TIMEOUT . 'ms; enroll_redis_retry 50ms;';
 
-# One that is online hears of nothing for up to a second more.
+# One that is online, and has what there was, hears of nothing more for up to
+# a second.
 sub following {
     my ($master) = @_;
-    $master->command('SET', 'followed', 1);
-    $master->command('DEL', 'followed');
-    return wait_for { $master->command('WAIT', 1, 1000) }
-        'a replica to follow';
+    for (1, 2) {
+        $master->command('SET', 'followed', 1);
+        $master->command('DEL', 'followed');
+        wait_for { $master->command('WAIT', 1, 1000) } 'a replica to follow';
+    }
+    return;
 }
 
 sub pair {
@@ -187,6 +190,16 @@ subtest 'nobody has it: nothing is forwarded (I1, I2)' => sub {
     is told(qr/\[notice\].*enough replicas have the writes again/), 1,
         'that it is over is told, too';
     is_deeply [audit($stack)], [], 'one event each (I7)';
+};
+
+
+subtest 'what is refused has written nothing' => sub {
+    my $gone = $stack->issue->json;
+    $master->command('DEL', "enroll:{0}:token:$gone->{id}");
+    $replica->freeze;
+    refused($stack->redeem($gone->{token}), 401, 'unknown', 'a redeem');
+    $replica->thaw;
+    is told(qr/only 0 of 1 replicas/), 1, 'nothing is missing';
 };
 
 

@@ -14,7 +14,7 @@ use Enroll::Sentinels;
 use Enroll::Test;
 
 
-use constant WAIT => 250 * patience(1);             # ms
+use constant WAIT => 400 * patience(1);             # ms
 
 my $times = 'enroll_fence sequence; enroll_redis_wait 1 ' . WAIT . 'ms;
     enroll_redis_timeout ' . 4 * WAIT . 'ms; enroll_redis_retry 50ms;';
@@ -42,13 +42,16 @@ sub set_of {
     return $set;
 }
 
-# One that is online hears of nothing for up to a second more.
+# One that is online, and has what there was, hears of nothing more for up to
+# a second.
 sub follow {
     my ($master, $key) = @_;
     $key //= 'followed';
-    $master->command('SET', $key, 1);
-    $master->command('DEL', $key);
-    wait_for { $master->command('WAIT', 1, 1000) } 'a replica to follow';
+    for (1, 2) {
+        $master->command('SET', $key, 1);
+        $master->command('DEL', $key);
+        wait_for { $master->command('WAIT', 1, 1000) } 'a replica to follow';
+    }
     return;
 }
 

@@ -87,7 +87,7 @@ ngx_enroll_redis_wait_hold(ngx_enroll_redis_connection_t *conn,
     ngx_queue_insert_tail(&conn->held, &op->queue);
 
     if (conn->wait == NULL) {
-        /* others may come before this round of events is over */
+        /* the connection is being read just now, and may be closed by it */
         ngx_post_event(&conn->waits, &ngx_posted_events);
     }
 
