@@ -6,7 +6,7 @@ package Enroll::Chaos::Disk;
 #     $disk->mount("DIR/p1/journal")      # one of its own, that can be full
 #     $disk->full($there), $disk->empty($there), $disk->unmount($there)
 #     $disk->env('p1')        # of a process whose fsync is to become slow
-#     $disk->slow('p1', $ms)  # returns how many calls were delayed so far
+#     $disk->slow('p1', $ms), $disk->delayed('p1')    # calls so far
 #     $disk->copy(@nodes)     # what these Redis have on theirs, now
 #     $disk->age              # seconds since the last copy
 #     $disk->old($node, $seconds, $n)     # a folder with a copy so old; nth
@@ -99,13 +99,23 @@ sub env {
 
 sub slow {
     my ($self, $name, $ms) = @_;
+    my $fh = $self->_shared($name);
+    syswrite $fh, pack 'Q', $ms;
+    return;
+}
 
+sub delayed {
+    my ($self, $name) = @_;
+    my $fh = $self->_shared($name);
+    sysread $fh, my $both, 16;
+    return (unpack 'QQ', $both)[1];
+}
+
+sub _shared {
+    my ($self, $name) = @_;
     my $file = $self->_file($name);
     open my $fh, '+<:raw', $file or die "$file: $!\n";
-    syswrite $fh, pack 'Q', $ms;
-    sysread $fh, my $count, 8;
-
-    return unpack 'Q', $count;
+    return $fh;
 }
 
 

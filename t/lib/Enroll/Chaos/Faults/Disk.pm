@@ -7,6 +7,8 @@ use warnings;
 
 use Errno qw(ENOSPC);
 
+use Enroll::Wait qw(wait_for);
+
 
 sub kinds {
     return (
@@ -28,11 +30,11 @@ sub _fill {
 
     my $file = $proxy->dir . '/journal/more';
     open my $more, '>', $file or die "$file: $!\n";
-    my $written = syswrite $more, 'x' x 8192;
+    my @failed = grep { !defined syswrite $more, 'x' x 4096 } 1 .. 2;
     my $why = $!;
     close $more;
-    die "the disk is not full\n" if ($written // 0) == 8192;
     unlink $file;
+    die "the disk is not full\n" if !@failed || $why != ENOSPC;
 
     $fault->{log_at} = -s $proxy->error_log;
     $fault->explain('No space left on device');
@@ -64,7 +66,8 @@ sub _slow {
 
     my $of = $fault->draw(2) ? $fault->proxy : $fault->redis;
     my $delay = $fault->pick(20, 100, 300);
-    $fault->{before} = $world->disk->slow($of->name, $delay);
+    $fault->{before} = $world->disk->delayed($of->name);
+    $world->disk->slow($of->name, $delay);
     $fault->sign(ms => $delay);
     $fault->hold(1, 2.5);
 
@@ -74,13 +77,15 @@ sub _slow {
 sub _fast {
     my ($fault, $world) = @_;
 
-    my $delayed = $world->disk->slow($fault->{target}, 0)
-        - $fault->{before};
-
     # without a journal a proxy never asks for it
-    die "$fault->{target} has not waited for its disk\n"
-        if !$delayed && ($world->has_journals || $fault->{target} !~ /^p/);
-    $fault->sign(delayed => $delayed);
+    my $asks = $world->has_journals || $fault->{target} !~ /^p/;
+    my $delayed = sub { $world->disk->delayed($fault->{target})
+        - $fault->{before} };
+
+    wait_for { $delayed->() } "$fault->{target} to wait for its disk", 5
+        if $asks;
+    $world->disk->slow($fault->{target}, 0);
+    $fault->sign(delayed => $delayed->());
 
     return;
 }

@@ -5,7 +5,7 @@ package Enroll::Chaos::Faults::Network;
 use strict;
 use warnings;
 
-use Enroll::Wait qw(holds_within);
+use Enroll::Wait qw(wait_for);
 
 
 sub kinds {
@@ -24,19 +24,22 @@ sub kinds {
 }
 
 
-# The rules count what they drop.
+# The rules count what they drop. One that has dropped nothing yet stays until
+# it has.
 
 sub _mend {
     my ($fault, $world) = @_;
 
     my $net = $world->net;
-    my $packets = 0;
+    my @rules = @{$fault->{rules}};
 
-    for my $rule (@{$fault->{rules}}) {
-        $packets += $net->packets($rule);
-        $net->remove($rule);
-    }
-    $fault->sign(packets => $packets) if $packets;
+    my $packets = wait_for {
+        my $sum = 0;
+        $sum += $net->packets($_) for @rules;
+        $sum;
+    } 'a packet that is dropped', 5;
+    $net->remove($_) for @rules;
+    $fault->sign(packets => $packets);
 
     return;
 }
@@ -170,9 +173,12 @@ sub _delay {
 sub _no_delay {
     my ($fault, $world) = @_;
 
-    my ($dropped, $waited) = $world->net->shaped($fault->{target});
+    my ($dropped, $waited);
+    wait_for {
+        ($dropped, $waited) = $world->net->shaped($fault->{target});
+        $waited;
+    } 'a packet that has to wait', 5;
     $world->net->unshape($fault->{target});
-    die "no packet had to wait\n" if !$waited;
     $fault->sign(waited => $waited, dropped => $dropped);
 
     return;

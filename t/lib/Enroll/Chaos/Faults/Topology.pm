@@ -8,7 +8,7 @@ use warnings;
 use Enroll::Wait qw(wait_for);
 
 
-use constant PAUSE => 3000;         # ms
+my @LEAST = qw(CONFIG SET min-replicas-to-write);
 
 
 sub kinds {
@@ -38,8 +38,8 @@ sub _failover {
 }
 
 
-# As docs/failover.md says. A node of a cluster holds the writes itself; those
-# of a master behind Sentinel are held until the proxies have been led away.
+# As docs/failover.md says. A node of a cluster holds the writes itself; a
+# master behind Sentinel has to refuse them first.
 
 sub _planned {
     my ($fault, $world) = @_;
@@ -50,11 +50,13 @@ sub _planned {
     $fault->sign(planned => $said->{planned} // 0);
 
     if ($world->topology eq 'sentinel') {
-        $old->command('CLIENT', 'PAUSE', PAUSE, 'WRITE');
+        $old->command(@LEAST, 99);
+        # the sentinels' messages still count
+        my $all = $old->command('ROLE')->[1];
         wait_for {
-            my (undef, $offset, $replicas) = @{ $old->command('ROLE') };
-            @$replicas == 2 && !grep { $_->[2] != $offset } @$replicas;
-        } 'the replicas to have all of it', 2;
+            my $replicas = $old->command('ROLE')->[2];
+            @$replicas == 2 && !grep { $_->[2] < $all } @$replicas;
+        } 'the replicas to have all of it', 5;
     }
 
     _order($fault, $world, $old);
@@ -69,6 +71,11 @@ sub _end_plan {
     wait_for { $old->role eq 'slave' } 'the old master to follow';
 
     my $said = $ledger->end_plan;
+    if ($world->topology eq 'sentinel') {
+        $old->command(@LEAST, 0);
+        $old->command('CONFIG', 'REWRITE');
+    }
+
     my @fences = $ledger->fences($fault->{at});
     my $voided = $said->{void} // 0;
     $voided += $_->{voided} for @fences;
