@@ -341,10 +341,11 @@ sub _response {
 
     if ($chunks) {
         my $pause = $answer->{pause} || 0;
-        return ([0, $head],
-            (map { [$pause, sprintf("%x\r\n%s\r\n", length $_, $_)] }
-                grep { length } @$chunks),
-            [0, "0\r\n\r\n"]);
+        my @pieces = ([0, $head],
+            map { [$pause, sprintf("%x\r\n%s\r\n", length $_, $_)] }
+                grep { length } @$chunks);
+        $pieces[-1][1] .= "0\r\n\r\n";     # the end, with what is last
+        return @pieces;
     }
 
     if ($answer->{slow}) {
