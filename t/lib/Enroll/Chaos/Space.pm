@@ -4,11 +4,11 @@ package Enroll::Chaos::Space;
 # is started in it dies with it, however it ends, and none of its hosts,
 # addresses or mounts is seen outside.
 #
-#     enter_space();          # returns in the space; never returns outside
+#     enter_space($seconds);  # returns in the space; never returns outside
 #     in_netns($file, sub { … })      # a child process in that network
 #
 # Who called enter_space() stays outside, hands INT and TERM on, and exits as
-# the one inside did.
+# the one inside did, whom he gives so many seconds.
 
 use strict;
 use warnings;
@@ -49,6 +49,7 @@ sub in_space { return $inside }
 
 
 sub enter_space {
+    my ($seconds) = @_;
 
     die "only root can make namespaces\n" if $> != 0;
     return if $inside;
@@ -58,7 +59,7 @@ sub enter_space {
 
     my $pid = fork;
     die "fork: $!\n" if !defined $pid;
-    _stay_outside($pid) if $pid != 0;
+    _stay_outside($pid, $seconds) if $pid != 0;
 
     # dies with the one outside, and all that it started with it
     _call('prctl', PR_SET_PDEATHSIG, KILL);
@@ -75,8 +76,13 @@ sub enter_space {
 
 
 sub _stay_outside {
-    my ($pid) = @_;
+    my ($pid, $seconds) = @_;
 
+    local $SIG{ALRM} = sub {
+        print STDERR "violation: it hangs, and is killed after $seconds s\n";
+        kill KILL => $pid;
+    };
+    alarm $seconds;
     local $SIG{INT}  = sub { kill INT => $pid };
     local $SIG{TERM} = sub { kill TERM => $pid };
     local $SIG{HUP}  = sub { kill TERM => $pid };
